@@ -1,0 +1,104 @@
+"""The job: what the worker needs of one message, packed into the bytes that lie in a queue.
+
+Format 1 (numbers big-endian); the scripts cut at the same offsets (`scripts/common.lua`):
+
+    0      format, "1"
+    1      lane letter: u, n, b
+    2      flags: 1 at least once, 2 content is shared (the tail is its digest), 4 opaque number
+    3      attempts made so far
+    4      resends made so far
+    5-8    expires at, seconds since 1970 (UTC); the enqueue script writes it from Redis TIME
+    9-12   due at, seconds since 1970; the same
+    13-16  time bucket, 4 characters
+    17-36  tail of the id, 20 characters
+    37-46  random end of the reference, 10 characters
+    47     length n of the number in bytes
+    48-    the number, then the content: CM's `msg` without `to`, `reference` and `validity`
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import NamedTuple
+
+FORMAT = b"1"
+AT_LEAST_ONCE = 1
+SHARED = 2
+OPAQUE = 4
+DIGEST_BYTES = 16
+
+_HEAD = Struct(">c1sBBBII4s20s10sB")
+HEAD_BYTES = _HEAD.size
+
+
+class UnknownFormat(ValueError):
+    """A job, row or script of a format that this version does not know."""
+
+
+class Job(NamedTuple):
+    """One message on its way. `content` is wire-ready JSON, or the digest of shared content."""
+
+    lane: str
+    flags: int
+    attempts: int
+    resends: int
+    expires_at: int
+    due_at: int
+    bucket: str
+    tail: str
+    random: str
+    number: str
+    content: bytes
+
+    @property
+    def at_least_once(self) -> bool:
+        return bool(self.flags & AT_LEAST_ONCE)
+
+    @property
+    def shared(self) -> bool:
+        return bool(self.flags & SHARED)
+
+    def pack(self) -> bytes:
+        """The job's bytes. Numbers longer than 255 bytes never get here: the edge refuses them."""
+        number = self.number.encode()
+        return (
+            _HEAD.pack(
+                FORMAT,
+                self.lane[:1].encode(),
+                self.flags,
+                self.attempts,
+                self.resends,
+                self.expires_at,
+                self.due_at,
+                self.bucket.encode(),
+                self.tail.encode(),
+                self.random.encode(),
+                len(number),
+            )
+            + number
+            + self.content
+        )
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> Job:
+        """Read `packed`; raises UnknownFormat for another format's bytes."""
+        if packed[:1] != FORMAT:
+            raise UnknownFormat(f"job format {packed[:1]!r}")
+        _, lane, flags, attempts, resends, expires_at, due_at, bucket, tail, random, size = _HEAD.unpack_from(packed)
+        content = HEAD_BYTES + size
+        return cls(
+            _LANES[lane],
+            flags,
+            attempts,
+            resends,
+            expires_at,
+            due_at,
+            bucket.decode(),
+            tail.decode(),
+            random.decode(),
+            packed[HEAD_BYTES:content].decode(),
+            packed[content:],
+        )
+
+
+_LANES = {b"u": "urgent", b"n": "normal", b"b": "bulk"}
