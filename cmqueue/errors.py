@@ -1,12 +1,12 @@
 """What the library raises. No message of an error ever holds a whole number, a text or a token.
 
-    CmqueueError
-      SettingsError          a variable of the environment is wrong; names it
-      InvalidMessage         one message breaks a rule; names field, problem and rule
-      UnknownLane            the lane does not exist
-      IdempotencyConflict    the key was used before, for another payload
-      OutboxUnavailable      Redis did not answer in time, or refused
-        OutboxFull           Redis is at `maxmemory`; nothing was written
+CmqueueError
+  SettingsError          a variable of the environment is wrong; names it
+  InvalidMessage         one message breaks a rule; names field, problem and rule
+  UnknownLane            the lane does not exist
+  IdempotencyConflict    the key was used before, for another payload
+  OutboxUnavailable      Redis did not answer in time, or refused
+    OutboxFull           Redis is at `maxmemory`; nothing was written
 """
 
 from __future__ import annotations
@@ -55,7 +55,11 @@ class OutboxUnavailable(CmqueueError):
     """
 
     def __init__(self, problem: str, *, maybe_enqueued: bool) -> None:
-        tail = "it may have been enqueued: ask again with the same idempotency key" if maybe_enqueued else "nothing was enqueued"
+        tail = (
+            "it may have been enqueued: ask again with the same idempotency key"
+            if maybe_enqueued
+            else "nothing was enqueued"
+        )
         super().__init__(f"{problem}; {tail}")
         self.problem = problem
         self.maybe_enqueued = maybe_enqueued

@@ -84,7 +84,9 @@ class Job(NamedTuple):
         """Read `packed`; raises UnknownFormat for another format's bytes."""
         if packed[:1] != FORMAT:
             raise UnknownFormat(f"job format {packed[:1]!r}")
-        _, lane, flags, attempts, resends, expires_at, due_at, bucket, tail, random, size = _HEAD.unpack_from(packed)
+        _, lane, flags, attempts, resends, expires_at, due_at, bucket, tail, random, size = _HEAD.unpack_from(
+            packed
+        )
         content = HEAD_BYTES + size
         return cls(
             _LANES[lane],

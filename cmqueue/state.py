@@ -1,31 +1,8 @@
-"""The states of a message, the reasons that lead to them, and the lanes (docs/architecture.md draws them)."""
+"""The states of a message, and the reasons that lead to them (docs/architecture.md draws them)."""
 
 from __future__ import annotations
 
 from enum import Enum, StrEnum
-
-
-class Lane(StrEnum):
-    """A way through the outbox with its own linger, share, retry pace, guarantee and maximum age."""
-
-    URGENT = "urgent"
-    NORMAL = "normal"
-    BULK = "bulk"
-
-    @property
-    def letter(self) -> str:
-        """The lane's byte in rows and jobs."""
-        return self.value[0]
-
-
-LANE_OF_LETTER = {lane.letter: lane for lane in Lane}
-
-
-class Guarantee(StrEnum):
-    """What happens to a message of which nobody knows whether CM took it."""
-
-    AT_MOST_ONCE = "at_most_once"
-    AT_LEAST_ONCE = "at_least_once"
 
 
 class State(StrEnum):
