@@ -1,0 +1,95 @@
+"""`python -m sandbox`: start the stand-in for CM's gateway."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from sandbox.faults import BadFault, Fault, read_fault
+from sandbox.latency import read_latency
+from sandbox.server import Options, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from random import Random
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until told to end; the exit code."""
+    options = read_options(arguments)
+    try:
+        serve(options)
+    except OSError as problem:
+        print(f"sandbox: {problem}", file=sys.stderr)  # noqa: T201 (what a person reads)
+        return 1
+    return 0
+
+
+def read_options(arguments: Sequence[str] | None = None) -> Options:
+    """The flags, and `$HOST` and `$PORT`. Exits with 2 and a message when one is wrong."""
+    parser = argparse.ArgumentParser(
+        prog="python -m sandbox", description="A local stand-in for CM's gateway."
+    )
+    flag = parser.add_argument
+    flag(
+        "--port", type=int, default=int(os.environ.get("PORT") or 8020), help="default $PORT or 8020; 0: any"
+    )
+    flag("--seed", type=int, default=0, help="of the generator behind probabilities and latencies")
+    flag(
+        "--count-only", action="store_true", help="accept everything unread, keep no texts: for measurements"
+    )
+    flag(
+        "--pairs", action="store_true", help="with --count-only: count each (reference, number) all the same"
+    )
+    flag("--keep", type=int, default=20_000, metavar="N", help="messages kept in full (default 20000)")
+    flag(
+        "--fault",
+        type=_fault,
+        action="append",
+        default=[],
+        metavar="JSON",
+        help="as POSTed to /sandbox/faults",
+    )
+    flag("--latency", type=_latency, metavar="SPEC", help="fixed:50, uniform:10-90 or lognormal:50,0.5 (ms)")
+    flag("--rate", type=float, metavar="N", help="messages per second; above it HTTP 429")
+    flag(
+        "--token", action="append", default=[], metavar="GUID", help="accepted product tokens (default: any)"
+    )
+    flag("--with-parent", action="store_true", help="end when standard input is closed")
+    given = parser.parse_args(arguments)
+    if given.rate is not None and given.rate <= 0:
+        parser.error("--rate: above 0")
+    return Options(
+        host=os.environ.get("HOST") or "127.0.0.1",
+        port=given.port,
+        seed=given.seed,
+        count_only=given.count_only,
+        pairs=given.pairs or not given.count_only,
+        keep=given.keep,
+        tokens=frozenset(given.token),
+        faults=given.fault,
+        latency=given.latency,
+        rate=given.rate,
+        with_parent=given.with_parent,
+    )
+
+
+def _fault(text: str) -> Fault:
+    try:
+        return read_fault(json.loads(text))
+    except (json.JSONDecodeError, BadFault) as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from None
+
+
+def _latency(text: str) -> Callable[[Random], float]:
+    try:
+        return read_latency(text)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

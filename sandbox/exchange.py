@@ -1,0 +1,152 @@
+"""One POST to the gateway, from its bytes to its answer, ordered faults included."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING
+
+from sandbox.gateway import CODES, Verdict, envelope, reject, row_of
+from sandbox.request import MALFORMED, Unreadable
+from sandbox.wire import Answer, Manner, Request, phrase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sandbox.faults import Fault, Faults
+    from sandbox.gateway import Gateway
+    from sandbox.inbox import Inbox
+    from sandbox.ledger import Ledger
+    from sandbox.limiter import Limiter
+
+NOBODY = "0031600000000"  #: the recipient of an extra row
+HTML = "text/html; charset=utf-8"
+
+
+class Exchange:
+    """Answers POSTs. `delay` draws the seconds an answer takes; `now` is seconds since 1970."""
+
+    def __init__(
+        self,
+        *,
+        gateway: Gateway,
+        faults: Faults,
+        ledger: Ledger,
+        inbox: Inbox,
+        limiter: Limiter | None,
+        delay: Callable[[], float],
+        now: Callable[[], float],
+    ) -> None:
+        self._gateway = gateway
+        self._faults = faults
+        self._ledger = ledger
+        self._inbox = inbox
+        self._limiter = limiter
+        self._delay = delay
+        self._now = now
+
+    def answer(self, request: Request) -> Answer:
+        """The answer to one POST, after everything taken has been counted."""
+        self._ledger.requests += 1
+        verdict = self._judge(request)
+        if self._limiter is not None and (wait := self._limiter.wait_for(len(verdict.rows))):
+            self._ledger.refused += 1
+            return page(429, headers=(("Retry-After", str(wait)),))
+        fault = self._faults.strike(lambda: [row["to"] for row in verdict.rows if row["to"]])
+        if fault is None:
+            self._take(verdict)
+            return self._plain(verdict)
+        self._ledger.faulted += 1
+        return self._struck(verdict, fault)
+
+    def _judge(self, request: Request) -> Verdict:
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type != "application/json":
+            return Verdict(
+                [], [], refusal=Unreadable(MALFORMED, "Content-Type: application/json is expected")
+            )
+        return self._gateway.judge(request.headers.get("x-cm-producttoken"), request.body)
+
+    def _take(self, verdict: Verdict) -> None:
+        if not verdict.rows:
+            self._ledger.refused += 1
+            return
+        accepted = verdict.accepted
+        self._ledger.take(accepted, recipients=len(verdict.rows))
+        if not verdict.messages:
+            return
+        now, request = self._now(), self._ledger.requests
+        for row, message in zip(verdict.rows, verdict.messages, strict=True):
+            if row["messageErrorCode"] == 0:
+                self._inbox.add(message, row["to"], row["parts"], request=request, received_at=now)
+
+    def _plain(self, verdict: Verdict) -> Answer:
+        if verdict.status is not None:
+            return page(verdict.status)
+        status, body = verdict.answer()
+        return Answer(status=status, body=body, delay=self._delay())
+
+    def _struck(self, verdict: Verdict, fault: Fault) -> Answer:
+        """The answer of a request that `fault` strikes."""
+        if fault.kind in ("mixed", "reject_all"):
+            _reject(verdict, fault)
+        if fault.taken:
+            self._take(verdict)
+        else:
+            self._ledger.refused += 1
+        delay = self._delay()
+        match fault.kind:
+            case "status":
+                headers = () if fault.retry_after is None else (("Retry-After", fault.retry_after),)
+                if fault.body == "html":
+                    return page(fault.status, headers=headers, delay=delay)
+                code = fault.error_code or 500
+                body = envelope(code, CODES.get(code, "Unknown error").format(number=""))
+                return Answer(status=fault.status, body=body, headers=headers, delay=delay)
+            case "not_json":
+                return page(200, delay=delay)
+            case "drop_before" | "drop_after":
+                return Answer(manner=Manner.RESET, delay=delay)
+            case "hang":
+                return Answer(manner=Manner.NEVER)
+        if verdict.status is not None:
+            return page(verdict.status, delay=delay)
+        _distort(verdict, fault)
+        status, body = verdict.answer()
+        manner = {"partial_answer": Manner.HALF, "drip": Manner.DRIPPED}.get(fault.kind, Manner.WHOLE)
+        late = fault.ms / 1000
+        return Answer(
+            status=status,
+            body=body,
+            manner=manner,
+            delay=delay + (late if fault.kind == "slow" else 0.0),
+            pause=late,
+        )
+
+
+def page(status: int, *, headers: tuple[tuple[str, str], ...] = (), delay: float = 0.0) -> Answer:
+    """An HTML page such as a proxy in front of the gateway sends."""
+    title = html.escape(f"{status} {phrase(status)}")
+    body = f"<!doctype html><html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n"
+    return Answer(status=status, body=body.encode(), content_type=HTML, headers=headers, delay=delay)
+
+
+def _reject(verdict: Verdict, fault: Fault) -> None:
+    for row in verdict.accepted:
+        if not fault.matches(row["to"]):
+            continue
+        fault.seen += 1
+        if fault.kind == "reject_all" or fault.seen % fault.nth == 0:
+            reject(row, fault.code)
+
+
+def _distort(verdict: Verdict, fault: Fault) -> None:
+    """Make the rows untrue, after the truth has been counted."""
+    rows = verdict.rows
+    match fault.kind:
+        case "missing_row":
+            del rows[-1:]
+        case "extra_row" if rows:
+            rows.append(row_of(NOBODY, "NOBODY", 0, None, 1))
+        case "wrong_reference":
+            for row in rows:
+                row["reference"] = f"X{row['reference'] or ''}"[:32]

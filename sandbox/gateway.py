@@ -1,0 +1,271 @@
+"""CM's rules for the request and for each message in it ("API responses and errors (JSON)").
+
+What CM leaves undocumented is read strictly: a request above a limit is refused whole (203), a text
+longer than its maximum of parts is rejected (304) instead of cut, and that maximum is 1 when absent.
+Nothing is deduplicated: CM documents no way to.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from sandbox.numbers import REQUEST_CODES, is_phone, magic_code, magic_status
+from sandbox.parts import parts_of
+from sandbox.request import Envelope, Msg, Unreadable, check_array, open_envelope
+
+NO_ACCOUNT = 101
+NOT_A_GUID = 103
+NOT_ALL_SENT = 201
+BAD_FROM, BAD_TO, BAD_NUMBER, BAD_BODY, BAD_FIELD = 301, 302, 303, 304, 305
+
+CODES = {
+    0: "",
+    101: "No account found for the given authentication",
+    102: "Insufficient balance",
+    103: "Invalid product token: a GUID with hyphens is expected",
+    202: "The request is malformed",
+    203: "The msg array is incorrect",
+    301: "No usable FROM was found",
+    302: "No phone numbers found",
+    303: "Gsm '{number}' is not a number.",
+    304: "A body without content was found",
+    305: "A field is invalid",
+    401: "The message was filtered as spam",
+    402: "Blacklisted",
+    403: "Rejected",
+    500: "Internal error",
+    999: "Unknown error",
+}
+
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+# Letters, digits and the space of CM's own example; the dot is in the sender that its PHP SDK falls back to.
+_SMS_SENDER = re.compile(r"[A-Za-z0-9 .]{1,11}|[0-9]{1,16}")
+_REFERENCE = re.compile(r"[A-Za-z0-9_]{1,32}")
+_VALIDITY = re.compile(
+    r"(\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2})\s?(?:GMT|UTC|[+-](?:0?\d|1[0-4])(?::?[0-5]\d)?)?|[1-9]\d{0,4}[hm]",
+    re.IGNORECASE | re.ASCII,
+)
+_GROUPING_LENGTH = 100
+_MOST_BUBBLES = 5
+_MOST_SUGGESTIONS = 11
+_MOST_PARTS = 255
+_PHONE_CHANNELS = frozenset({"sms", "whatsapp", "rcs", "viber", "voice"})
+_OPAQUE_CHANNELS = frozenset(
+    {
+        "applemessagesforbusiness",
+        "applebusinesschat",
+        "imessage",
+        "facebookmessenger",
+        "instagram",
+        "telegrammessenger",
+        "twitter",
+        "googlebusinessmessages",
+        "line",
+        "mobilepush",
+        "push",
+    }
+)
+
+Row = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What the gateway makes of one request.
+
+    Either it is refused as a whole (`refusal` or `status`, no rows), or there is one row per message and
+    recipient in the order of the request, with the message it came from at the same place in `messages`
+    (empty in count-only mode).
+    """
+
+    rows: list[Row]
+    messages: list[Msg]
+    refusal: Unreadable | None = None
+    status: int | None = None  #: a bare HTTP status, asked for by a magic number
+
+    @property
+    def accepted(self) -> list[Row]:
+        return [row for row in self.rows if row["messageErrorCode"] == 0]
+
+    def answer(self) -> tuple[int, bytes]:
+        """HTTP status and JSON envelope."""
+        if self.refusal is not None:
+            return 400, envelope(self.refusal.code, self.refusal.details)
+        taken = len(self.accepted)
+        code = 0 if taken == len(self.rows) else NOT_ALL_SENT
+        return 200 if taken else 400, envelope(code, f"Created {taken} message(s)", self.rows)
+
+
+def envelope(code: int, details: str, rows: list[Row] | None = None) -> bytes:
+    """CM's answer as JSON."""
+    return orjson.dumps({"details": details, "errorCode": code, "messages": rows or []})
+
+
+class Gateway:
+    """Judges requests. `tokens` are the accepted product tokens; none means any GUID.
+
+    `count_only` accepts every recipient unread, for measurements.
+    """
+
+    def __init__(self, *, tokens: frozenset[str] = frozenset(), count_only: bool = False) -> None:
+        self._tokens = frozenset(token.lower() for token in tokens)
+        self._count_only = count_only
+
+    def judge(self, token: str | None, body: bytes) -> Verdict:
+        """The verdict on `body`, sent with the header token `token` (which wins over one in the body)."""
+        try:
+            if self._count_only and token is not None and (rows := _accept_all(body)) is not None:
+                self._authenticate(token)
+                return Verdict(rows, [])
+            opened = open_envelope(body)
+            self._authenticate(opened.token if token is None else token)
+            return _judge(opened)
+        except Unreadable as refusal:
+            return Verdict([], [], refusal=refusal)
+
+    def _authenticate(self, token: str | None) -> None:
+        if token is None or not token.strip():
+            raise Unreadable(NO_ACCOUNT, CODES[NO_ACCOUNT])
+        if not _GUID.fullmatch(token.strip()):
+            raise Unreadable(NOT_A_GUID, CODES[NOT_A_GUID])
+        if self._tokens and token.strip().lower() not in self._tokens:
+            raise Unreadable(NO_ACCOUNT, CODES[NO_ACCOUNT])
+
+
+def _accept_all(body: bytes) -> list[Row] | None:
+    """A row for every recipient, unjudged; None when the keys are not in CM's own spelling."""
+    try:
+        return [
+            {
+                "to": to["number"],
+                "status": "Accepted",
+                "reference": message.get("reference"),
+                "parts": 1,
+                "messageDetails": None,
+                "messageErrorCode": 0,
+            }
+            for message in orjson.loads(body)["messages"]["msg"]
+            for to in message["to"]
+        ] or None
+    except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError):
+        return None
+
+
+def _judge(opened: Envelope) -> Verdict:
+    check_array(opened)
+    rows: list[Row] = []
+    owners: list[Msg] = []
+    for message in opened.messages():
+        fault = _fault_of(message)
+        parts = 0 if fault else _parts(message)
+        for number in message.recipients or (None,):
+            code, details = fault or _number_fault(message, number)
+            rows.append(row_of(number, message.reference, code, details, parts))
+            owners.append(message)
+    numbers = [row["to"] for row in rows if row["to"] is not None]
+    for number in numbers:
+        if (status := magic_status(number)) is not None:
+            return Verdict([], [], status=status)
+        if (code := magic_code(number)) in REQUEST_CODES:
+            raise Unreadable(code, CODES[code])
+    return Verdict(rows, owners)
+
+
+def row_of(number: str | None, reference: str | None, code: int, details: str | None, parts: int) -> Row:
+    """One row of the answer, its fields in CM's order."""
+    return {
+        "to": number,
+        "status": "Rejected" if code else "Accepted",
+        "reference": reference,
+        "parts": 0 if code else parts,
+        "messageDetails": details,
+        "messageErrorCode": code,
+    }
+
+
+def reject(row: Row, code: int) -> None:
+    """Turn an accepted row into one rejected with `code`."""
+    details = CODES.get(code, "Rejected").format(number=row["to"])
+    row.update(status="Rejected", parts=0, messageDetails=details, messageErrorCode=code)
+
+
+def _fault_of(message: Msg) -> tuple[int, str] | None:
+    """The first thing wrong with a whole message: its code and text."""
+    channels = _channels(message.channels)
+    sms = not channels or "sms" in channels
+    if not message.sender or (sms and not _SMS_SENDER.fullmatch(message.sender)):
+        return BAD_FROM, CODES[BAD_FROM]
+    if not message.recipients:
+        return BAD_TO, CODES[BAD_TO]
+    if not message.text and (channels == {"sms"} or not (message.bubbles or message.suggestions)):
+        return BAD_BODY, CODES[BAD_BODY]
+    if message.body_type not in ("auto", "text", "binary"):
+        return BAD_BODY, "The type of the body is unknown"
+    if (field := _bad_field(message, channels)) is not None:
+        return BAD_FIELD, f"{field} is invalid"
+    if sms and _parts(message) > (message.most_parts or 1):
+        return BAD_BODY, "The body is longer than its maximum number of parts"
+    return None
+
+
+def _bad_field(message: Msg, channels: frozenset[str]) -> str | None:
+    """The name of a field whose value CM would not take."""
+    most = 1 if message.most_parts is None else message.most_parts
+    fewest = 1 if message.fewest_parts is None else message.fewest_parts
+    checks = {
+        "reference": message.reference is None or _REFERENCE.fullmatch(message.reference),
+        "validity": message.validity is None or _is_validity(message.validity),
+        "customGrouping": all(len(grouping) <= _GROUPING_LENGTH for grouping in message.groupings),
+        "dcs": message.dcs in (0, 8),
+        "minimumNumberOfMessageParts": 1 <= fewest <= most,
+        "maximumNumberOfMessageParts": 1 <= most <= _MOST_PARTS,
+        "allowedChannels": channels <= _PHONE_CHANNELS | _OPAQUE_CHANNELS,
+        "appKey": message.app_key is None or _GUID.fullmatch(message.app_key),
+        "richContent": message.bubbles <= _MOST_BUBBLES and message.suggestions <= _MOST_SUGGESTIONS,
+    }
+    return next((field for field, fine in checks.items() if not fine), None)
+
+
+def _number_fault(message: Msg, number: str | None) -> tuple[int, str | None]:
+    """What is wrong with one recipient; 0 and None when it is fine."""
+    if number is None:
+        return BAD_TO, CODES[BAD_TO]
+    channels = _channels(message.channels)
+    opaque = bool(channels) and not channels & _PHONE_CHANNELS
+    if not (number if opaque else is_phone(number)):
+        return BAD_NUMBER, CODES[BAD_NUMBER].format(number=number)
+    if (code := magic_code(number)) is not None and code not in REQUEST_CODES:
+        return code, CODES[code].format(number=number)
+    return 0, None
+
+
+def _parts(message: Msg) -> int:
+    channels = _channels(message.channels)
+    if channels and "sms" not in channels:
+        return 1
+    return parts_of(message.text, message.body_type, message.dcs)
+
+
+@lru_cache(maxsize=256)
+def _channels(names: tuple[str, ...]) -> frozenset[str]:
+    """Channel names without case and spaces: CM's own SDKs disagree about both."""
+    return frozenset(name.lower().replace(" ", "") for name in names)
+
+
+@lru_cache(maxsize=1024)
+def _is_validity(text: str) -> bool:
+    match = _VALIDITY.fullmatch(text)
+    if match is None:
+        return False
+    try:
+        if match[1]:
+            datetime.strptime(match[1], "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 (only whether the date exists)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,60 @@
+"""Phone numbers as CM takes them, and magic numbers that are always refused.
+
+CM asks for `00`, country code, number ("Shared features"), and is known to take `+` and the bare
+international form too. Magic numbers, all under +316 0000 08 and 09, so that ordinary test numbers
+(0031600000xxx) never meet them:
+
+    0031600009 + code     301 302 303 304 305 401 402 403 500 999: this recipient is rejected with that code;
+                          101 102 103 202 203: the whole request is refused with that code
+    0031600008 + status   401 403 413 429 500 502 503 504 520 521 522 523 524: the whole request is
+                          answered by an HTML page of that HTTP status, and nothing is taken
+"""
+
+from __future__ import annotations
+
+import re
+
+_PHONE = re.compile(r"(?:00|\+)?([1-9][0-9]{5,14})")
+_MAGIC = re.compile(r"00316000(0[89])([0-9]{3})")
+
+ROW_CODES = frozenset({301, 302, 303, 304, 305, 401, 402, 403, 500, 999})
+REQUEST_CODES = frozenset({101, 102, 103, 202, 203})
+STATUSES = frozenset({401, 403, 413, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
+
+
+def normalised(number: str) -> str:
+    """A phone number in `00` form; anything else unchanged (other channels have opaque ids)."""
+    if number.startswith("00"):
+        return number
+    match = _PHONE.fullmatch(number)
+    return f"00{match[1]}" if match else number
+
+
+def is_phone(number: str) -> bool:
+    return _PHONE.fullmatch(number) is not None
+
+
+def magic_code(number: str) -> int | None:
+    """The code that a magic number stands for: of a row or of the whole request."""
+    return _magic(number, "09", ROW_CODES | REQUEST_CODES)
+
+
+def magic_status(number: str) -> int | None:
+    """The HTTP status that a magic number stands for."""
+    return _magic(number, "08", STATUSES)
+
+
+def _magic(number: str, family: str, known: frozenset[int]) -> int | None:
+    match = _MAGIC.fullmatch(number)
+    if match is None or match[1] != family or int(match[2]) not in known:
+        return None
+    return int(match[2])
+
+
+def magic_numbers() -> dict[str, str]:
+    """Every magic number and what it does, for people."""
+    return (
+        {f"0031600009{code}": f"this recipient is rejected with {code}" for code in sorted(ROW_CODES)}
+        | {f"0031600009{code}": f"the request is refused with {code}" for code in sorted(REQUEST_CODES)}
+        | {f"0031600008{status}": f"the request gets HTTP {status}, a page" for status in sorted(STATUSES)}
+    )

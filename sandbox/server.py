@@ -1,0 +1,117 @@
+"""The whole sandbox in one process: routes between CM's API and its own, and lives until told to end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING
+
+import uvloop
+
+from sandbox.control import Control
+from sandbox.door import Door
+from sandbox.exchange import Exchange
+from sandbox.faults import Fault, Faults
+from sandbox.gateway import Gateway
+from sandbox.inbox import Inbox
+from sandbox.ledger import Ledger
+from sandbox.limiter import Limiter
+from sandbox.wire import Answer, Connection, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+GATEWAY_PATH = "/v1.0/message"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the flags of `python -m sandbox` say. `rate` is in messages per second."""
+
+    host: str = "127.0.0.1"
+    port: int = 8020
+    seed: int = 0
+    count_only: bool = False
+    pairs: bool = True
+    keep: int = 20_000
+    tokens: frozenset[str] = frozenset()
+    faults: list[Fault] = field(default_factory=list)
+    latency: Callable[[Random], float] | None = None
+    rate: float | None = None
+    with_parent: bool = False
+
+
+class Sandbox:
+    """Every part, wired together. Must be made inside a running loop."""
+
+    def __init__(self, options: Options) -> None:
+        # Two generators: how many latencies were drawn must not change which requests a fault strikes.
+        fault_chance, latency_chance = Random(options.seed), Random(options.seed + 1)
+        latency = options.latency
+        self._open_connections: set[Connection] = set()
+        self.door = Door(options.host, options.port, self._connection)
+        faults = Faults(time.monotonic, fault_chance)
+        ledger = Ledger(with_pairs=options.pairs)
+        inbox = Inbox(options.keep)
+        self._exchange = Exchange(
+            gateway=Gateway(tokens=options.tokens, count_only=options.count_only),
+            faults=faults,
+            ledger=ledger,
+            inbox=inbox,
+            limiter=None if options.rate is None else Limiter(options.rate, time.monotonic),
+            delay=(lambda: 0.0) if latency is None else (lambda: latency(latency_chance)),
+            now=time.time,
+        )
+        self._control = Control(faults=faults, ledger=ledger, inbox=inbox, refuse=self._refuse)
+        self._faults_at_start = options.faults
+
+    async def open(self) -> None:
+        await self.door.open()
+        self._control.order(self._faults_at_start)
+
+    def close(self) -> None:
+        self.door.shut()
+        for connection in list(self._open_connections):
+            connection.retire()
+
+    def answer(self, request: Request) -> Answer:
+        """The answer to any request."""
+        if request.path == GATEWAY_PATH:
+            if request.method == "POST":
+                return self._exchange.answer(request)
+            return Answer(status=405, headers=(("Allow", "POST"),))
+        if request.path == "/":
+            return Answer(status=303, headers=(("Location", "/sandbox/inbox"),))
+        return self._control.answer(request)
+
+    def _connection(self) -> Connection:
+        return Connection(self.answer, self._open_connections)
+
+    def _refuse(self, seconds: float) -> None:
+        self.door.shut_until(asyncio.get_running_loop().time() + seconds)
+        for connection in list(self._open_connections):
+            connection.retire()
+
+
+async def _live(options: Options) -> None:
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    if options.with_parent:
+        loop.add_reader(sys.stdin.fileno(), lambda: os.read(sys.stdin.fileno(), 4096) or ended.set())
+    sandbox = Sandbox(options)
+    await sandbox.open()
+    print(f"sandbox listening on {sandbox.door.url}", flush=True)  # noqa: T201 (its one line of output)
+    await ended.wait()
+    sandbox.close()
+
+
+def serve(options: Options) -> None:
+    """Run until SIGTERM or SIGINT."""
+    uvloop.run(_live(options))
