@@ -42,7 +42,10 @@ def read_options(arguments: Sequence[str] | None = None) -> Options:
         "--count-only", action="store_true", help="accept everything unread, keep no texts: for measurements"
     )
     flag(
-        "--pairs", action="store_true", help="with --count-only: count each (reference, number) all the same"
+        "--pairs",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="count each (reference, number); without, memory does not grow with the messages",
     )
     flag("--keep", type=int, default=20_000, metavar="N", help="messages kept in full (default 20000)")
     flag(
@@ -67,7 +70,7 @@ def read_options(arguments: Sequence[str] | None = None) -> Options:
         port=given.port,
         seed=given.seed,
         count_only=given.count_only,
-        pairs=given.pairs or not given.count_only,
+        pairs=given.pairs,
         keep=given.keep,
         tokens=frozenset(given.token),
         faults=given.fault,

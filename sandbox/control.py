@@ -23,7 +23,7 @@ import orjson
 from sandbox.exchange import HTML
 from sandbox.faults import KINDS, BadFault, Fault, Faults, read_fault
 from sandbox.numbers import magic_numbers
-from sandbox.page import render
+from sandbox.page import POLICY, render
 from sandbox.wire import Answer
 
 if TYPE_CHECKING:
@@ -152,11 +152,8 @@ class Control:
     def _page(self, request: Request) -> Answer:
         query = dict(parse_qsl(request.query))
         body = render(self._inbox, self._ledger, self._faults.as_json(), search=query.get("q", "").strip())
-        policy = (
-            "Content-Security-Policy",
-            "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'",
-        )
-        return Answer(body=body.encode(), content_type=HTML, headers=(policy,))
+        headers = (("Content-Security-Policy", POLICY),)
+        return Answer(body=body.encode(), content_type=HTML, headers=headers)
 
 
 def _json(value: object) -> Answer:

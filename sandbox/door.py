@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +59,7 @@ class Door:
         self._reopening = None
         self._opening = asyncio.get_running_loop().create_task(self.open())
 
-    def _bound(self, address: tuple[str | int, ...]) -> socket.socket:
+    def _bound(self, address: tuple[Any, ...]) -> socket.socket:
         bound = socket.socket(self._family, socket.SOCK_STREAM)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.setblocking(False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sandbox.gateway import CODES, Verdict, envelope, reject, row_of
@@ -81,7 +82,7 @@ class Exchange:
 
     def _plain(self, verdict: Verdict) -> Answer:
         if verdict.status is not None:
-            return page(verdict.status)
+            return page(verdict.status, delay=self._delay())
         status, body = verdict.answer()
         return Answer(status=status, body=body, delay=self._delay())
 
@@ -94,33 +95,34 @@ class Exchange:
         else:
             self._ledger.refused += 1
         delay = self._delay()
-        match fault.kind:
-            case "status":
-                headers = () if fault.retry_after is None else (("Retry-After", fault.retry_after),)
-                if fault.body == "html":
-                    return page(fault.status, headers=headers, delay=delay)
-                code = fault.error_code or 500
-                body = envelope(code, CODES.get(code, "Unknown error").format(number=""))
-                return Answer(status=fault.status, body=body, headers=headers, delay=delay)
-            case "not_json":
-                return page(200, delay=delay)
-            case "drop_before" | "drop_after":
-                return Answer(manner=Manner.RESET, delay=delay)
-            case "hang":
-                return Answer(manner=Manner.NEVER)
-        if verdict.status is not None:
-            return page(verdict.status, delay=delay)
+        without_rows = _answer_without_rows(fault, delay)
+        if without_rows is not None:
+            return without_rows
         _distort(verdict, fault)
-        status, body = verdict.answer()
-        manner = {"partial_answer": Manner.HALF, "drip": Manner.DRIPPED}.get(fault.kind, Manner.WHOLE)
         late = fault.ms / 1000
-        return Answer(
-            status=status,
-            body=body,
-            manner=manner,
-            delay=delay + (late if fault.kind == "slow" else 0.0),
-            pause=late,
-        )
+        manner = {"partial_answer": Manner.HALF, "drip": Manner.DRIPPED}.get(fault.kind, Manner.WHOLE)
+        if fault.kind == "slow":
+            delay += late
+        return replace(self._plain(verdict), manner=manner, delay=delay, pause=late)
+
+
+def _answer_without_rows(fault: Fault, delay: float) -> Answer | None:
+    """The answer of a kind that does not care what the gateway would have said."""
+    match fault.kind:
+        case "status":
+            headers = () if fault.retry_after is None else (("Retry-After", fault.retry_after),)
+            if fault.body == "html":
+                return page(fault.status, headers=headers, delay=delay)
+            code = fault.error_code or 500
+            body = envelope(code, CODES.get(code, "Unknown error").format(number=""))
+            return Answer(status=fault.status, body=body, headers=headers, delay=delay)
+        case "not_json":
+            return page(200, delay=delay)
+        case "drop_before" | "drop_after":
+            return Answer(manner=Manner.RESET, delay=delay)
+        case "hang":
+            return Answer(manner=Manner.NEVER)
+    return None
 
 
 def page(status: int, *, headers: tuple[tuple[str, str], ...] = (), delay: float = 0.0) -> Answer:

@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from sandbox.numbers import REQUEST_CODES, is_phone, magic_code, magic_status
+from sandbox.numbers import is_phone, magic_request_code, magic_row_code, magic_status
 from sandbox.parts import parts_of
 from sandbox.request import Envelope, Msg, Unreadable, check_array, open_envelope
 
@@ -48,7 +48,8 @@ _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _SMS_SENDER = re.compile(r"[A-Za-z0-9 .]{1,11}|[0-9]{1,16}")
 _REFERENCE = re.compile(r"[A-Za-z0-9_]{1,32}")
 _VALIDITY = re.compile(
-    r"(\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2})\s?(?:GMT|UTC|[+-](?:0?\d|1[0-4])(?::?[0-5]\d)?)?|[1-9]\d{0,4}[hm]",
+    r"(\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}) ?(?:GMT|UTC|[+-](?:0?\d|1[0-4])(?::?[0-5]\d)?)?"
+    r"|[1-9]\d{0,4}[hm]",
     re.IGNORECASE | re.ASCII,
 )
 _GROUPING_LENGTH = 100
@@ -120,8 +121,8 @@ class Gateway:
     def judge(self, token: str | None, body: bytes) -> Verdict:
         """The verdict on `body`, sent with the header token `token` (which wins over one in the body)."""
         try:
-            if self._count_only and token is not None and (rows := _accept_all(body)) is not None:
-                self._authenticate(token)
+            if self._count_only and (rows := _accept_all(body)) is not None:
+                self._authenticate(open_envelope(body).token if token is None else token)
                 return Verdict(rows, [])
             opened = open_envelope(body)
             self._authenticate(opened.token if token is None else token)
@@ -168,12 +169,12 @@ def _judge(opened: Envelope) -> Verdict:
             code, details = fault or _number_fault(message, number)
             rows.append(row_of(number, message.reference, code, details, parts))
             owners.append(message)
-    numbers = [row["to"] for row in rows if row["to"] is not None]
-    for number in numbers:
+    for row in rows:
+        number = row["to"] or ""
+        if (refused := magic_request_code(number)) is not None:
+            raise Unreadable(refused, CODES[refused])
         if (status := magic_status(number)) is not None:
             return Verdict([], [], status=status)
-        if (code := magic_code(number)) in REQUEST_CODES:
-            raise Unreadable(code, CODES[code])
     return Verdict(rows, owners)
 
 
@@ -203,14 +204,21 @@ def _fault_of(message: Msg) -> tuple[int, str] | None:
         return BAD_FROM, CODES[BAD_FROM]
     if not message.recipients:
         return BAD_TO, CODES[BAD_TO]
-    if not message.text and (channels == {"sms"} or not (message.bubbles or message.suggestions)):
-        return BAD_BODY, CODES[BAD_BODY]
-    if message.body_type not in ("auto", "text", "binary"):
-        return BAD_BODY, "The type of the body is unknown"
     if (field := _bad_field(message, channels)) is not None:
         return BAD_FIELD, f"{field} is invalid"
-    if sms and _parts(message) > (message.most_parts or 1):
-        return BAD_BODY, "The body is longer than its maximum number of parts"
+    if (problem := _bad_body(message, channels)) is not None:
+        return BAD_BODY, problem
+    return None
+
+
+def _bad_body(message: Msg, channels: frozenset[str]) -> str | None:
+    """What is wrong with what is to be sent."""
+    if not message.text and (channels == {"sms"} or not (message.bubbles or message.suggestions)):
+        return CODES[BAD_BODY]
+    if message.body_type not in ("auto", "text", "binary"):
+        return "The type of the body is unknown"
+    if _parts(message) > (message.most_parts or 1):
+        return "The body is longer than its maximum number of parts"
     return None
 
 
@@ -222,7 +230,7 @@ def _bad_field(message: Msg, channels: frozenset[str]) -> str | None:
         "reference": message.reference is None or _REFERENCE.fullmatch(message.reference),
         "validity": message.validity is None or _is_validity(message.validity),
         "customGrouping": all(len(grouping) <= _GROUPING_LENGTH for grouping in message.groupings),
-        "dcs": message.dcs in (0, 8),
+        "dcs": message.body_type == "auto" or message.dcs in (0, 8),
         "minimumNumberOfMessageParts": 1 <= fewest <= most,
         "maximumNumberOfMessageParts": 1 <= most <= _MOST_PARTS,
         "allowedChannels": channels <= _PHONE_CHANNELS | _OPAQUE_CHANNELS,
@@ -240,7 +248,7 @@ def _number_fault(message: Msg, number: str | None) -> tuple[int, str | None]:
     opaque = bool(channels) and not channels & _PHONE_CHANNELS
     if not (number if opaque else is_phone(number)):
         return BAD_NUMBER, CODES[BAD_NUMBER].format(number=number)
-    if (code := magic_code(number)) is not None and code not in REQUEST_CODES:
+    if (code := magic_row_code(number)) is not None:
         return code, CODES[code].format(number=number)
     return 0, None
 

@@ -34,9 +34,14 @@ def is_phone(number: str) -> bool:
     return _PHONE.fullmatch(number) is not None
 
 
-def magic_code(number: str) -> int | None:
-    """The code that a magic number stands for: of a row or of the whole request."""
-    return _magic(number, "09", ROW_CODES | REQUEST_CODES)
+def magic_row_code(number: str) -> int | None:
+    """The code with which a magic number is rejected."""
+    return _magic(number, "09", ROW_CODES)
+
+
+def magic_request_code(number: str) -> int | None:
+    """The code with which a magic number has the whole request refused."""
+    return _magic(number, "09", REQUEST_CODES)
 
 
 def magic_status(number: str) -> int | None:
@@ -45,7 +50,7 @@ def magic_status(number: str) -> int | None:
 
 
 def _magic(number: str, family: str, known: frozenset[int]) -> int | None:
-    match = _MAGIC.fullmatch(number)
+    match = _MAGIC.fullmatch(normalised(number))
     if match is None or match[1] != family or int(match[2]) not in known:
         return None
     return int(match[2])

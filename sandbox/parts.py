@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _BASIC = frozenset(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"  # noqa: RUF001 (Greek is meant)
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 _EXTENSION = frozenset("\f^{}\\[~]|€")
@@ -54,7 +54,7 @@ def _filled(widths: Iterable[int], *, alone: int, each: int) -> int:
 
 
 def _octets(content: str) -> int:
-    """Octets of binary content. CM documents no format: hexadecimal is taken as such, anything else as UTF-8."""
+    """Octets of binary content, whose format CM does not document: hexadecimal, or else any UTF-8."""
     try:
         return len(bytes.fromhex(content))
     except ValueError:

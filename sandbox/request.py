@@ -57,9 +57,7 @@ class Envelope:
     def messages(self) -> list[Msg]:
         """The items, read; raises Unreadable for a wrong type or too many."""
         messages = [_message(item) for item in self.items]
-        recipients = 0
-        for message in messages:
-            recipients += len(message.recipients)
+        recipients = sum(len(message.recipients) for message in messages)
         if recipients > MAX_MESSAGES:
             raise Unreadable(
                 MSG_ARRAY_INCORRECT, f"{recipients} recipients are more than the {MAX_MESSAGES} of a request"
@@ -70,7 +68,7 @@ class Envelope:
 def open_envelope(body: bytes) -> Envelope:
     """Read the outermost layer; raises Unreadable with 202 when it is no JSON or of wrong types.
 
-    A missing or wrong `msg` is left for `items_of`, because CM looks at the token first.
+    A missing or wrong `msg` is left for `check_array`: the token comes first.
     """
     try:
         document = orjson.loads(body)

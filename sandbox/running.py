@@ -14,7 +14,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import ProxyHandler, Request, build_opener
@@ -40,8 +40,9 @@ class SandboxClient:
     def faults(self, *orders: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Order faults (see `sandbox.faults`); without arguments only list those in force."""
         if not orders:
-            return self._json("GET", "/sandbox/faults")
-        return self._json("POST", "/sandbox/faults", json.dumps(orders).encode())
+            return cast("list[dict[str, Any]]", self._json("GET", "/sandbox/faults"))
+        body = json.dumps(orders).encode()
+        return cast("list[dict[str, Any]]", self._json("POST", "/sandbox/faults", body))
 
     def clear(self) -> None:
         """End all faults."""
@@ -53,7 +54,7 @@ class SandboxClient:
 
     def counts(self) -> dict[str, Any]:
         """requests, refused, faulted, messages, rejected, unique, duplicates, largest, fill."""
-        return self._json("GET", "/sandbox/counts")
+        return cast("dict[str, Any]", self._json("GET", "/sandbox/counts"))
 
     def pairs(self) -> dict[tuple[str, str], int]:
         """How often each (reference, number) was taken; the reference is "" where none was sent."""
@@ -65,13 +66,14 @@ class SandboxClient:
 
     def duplicates(self) -> list[dict[str, Any]]:
         """reference, number, times of what was taken more than once."""
-        return self._json("GET", "/sandbox/duplicates")
+        return cast("list[dict[str, Any]]", self._json("GET", "/sandbox/duplicates"))
 
     def messages(self, **query: str | int) -> list[dict[str, Any]]:
         """Messages in full, the oldest first. `query`: reference, number, limit, after."""
-        return self._json("GET", f"/sandbox/messages?{urlencode(query)}")
+        found = self._json("GET", f"/sandbox/messages?{urlencode(query)}")
+        return cast("list[dict[str, Any]]", found)
 
-    def _json(self, method: str, path: str, body: bytes | None = None) -> Any:  # noqa: ANN401 (as parsed)
+    def _json(self, method: str, path: str, body: bytes | None = None) -> Any:
         return json.loads(self._call(method, path, body))
 
     def _call(self, method: str, path: str, body: bytes | None = None) -> bytes:

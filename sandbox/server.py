@@ -57,7 +57,7 @@ class Sandbox:
         self.door = Door(options.host, options.port, self._connection)
         faults = Faults(time.monotonic, fault_chance)
         ledger = Ledger(with_pairs=options.pairs)
-        inbox = Inbox(options.keep)
+        inbox = Inbox(0 if options.count_only else options.keep)
         self._exchange = Exchange(
             gateway=Gateway(tokens=options.tokens, count_only=options.count_only),
             faults=faults,
@@ -104,12 +104,17 @@ async def _live(options: Options) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     if options.with_parent:
-        loop.add_reader(sys.stdin.fileno(), lambda: os.read(sys.stdin.fileno(), 4096) or ended.set())
+        loop.add_reader(sys.stdin.fileno(), _end_with_input, ended)
     sandbox = Sandbox(options)
     await sandbox.open()
     print(f"sandbox listening on {sandbox.door.url}", flush=True)  # noqa: T201 (its one line of output)
     await ended.wait()
     sandbox.close()
+
+
+def _end_with_input(ended: asyncio.Event) -> None:
+    if not os.read(sys.stdin.fileno(), 4096):
+        ended.set()
 
 
 def serve(options: Options) -> None:
