@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -15,6 +16,9 @@ from sandbox.server import Options, serve
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from random import Random
+
+
+_LARGEST = 2**31
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,9 +38,7 @@ def read_options(arguments: Sequence[str] | None = None) -> Options:
         prog="python -m sandbox", description="A local stand-in for CM's gateway."
     )
     flag = parser.add_argument
-    flag(
-        "--port", type=int, default=int(os.environ.get("PORT") or 8020), help="default $PORT or 8020; 0: any"
-    )
+    flag("--port", type=_port, default=os.environ.get("PORT") or "8020", help="default $PORT or 8020; 0: any")
     flag("--seed", type=int, default=0, help="of the generator behind probabilities and latencies")
     flag(
         "--count-only", action="store_true", help="accept everything unread, keep no texts: for measurements"
@@ -47,7 +49,7 @@ def read_options(arguments: Sequence[str] | None = None) -> Options:
         default=True,
         help="count each (reference, number); without, memory does not grow with the messages",
     )
-    flag("--keep", type=int, default=20_000, metavar="N", help="messages kept in full (default 20000)")
+    flag("--keep", type=_whole, default=20_000, metavar="N", help="messages kept in full (default 20000)")
     flag(
         "--fault",
         type=_fault,
@@ -57,14 +59,12 @@ def read_options(arguments: Sequence[str] | None = None) -> Options:
         help="as POSTed to /sandbox/faults",
     )
     flag("--latency", type=_latency, metavar="SPEC", help="fixed:50, uniform:10-90 or lognormal:50,0.5 (ms)")
-    flag("--rate", type=float, metavar="N", help="messages per second; above it HTTP 429")
+    flag("--rate", type=_positive, metavar="N", help="messages per second; above it HTTP 429")
     flag(
         "--token", action="append", default=[], metavar="GUID", help="accepted product tokens (default: any)"
     )
     flag("--with-parent", action="store_true", help="end when standard input is closed")
     given = parser.parse_args(arguments)
-    if given.rate is not None and given.rate <= 0:
-        parser.error("--rate: above 0")
     return Options(
         host=os.environ.get("HOST") or "127.0.0.1",
         port=given.port,
@@ -78,6 +78,28 @@ def read_options(arguments: Sequence[str] | None = None) -> Options:
         rate=given.rate,
         with_parent=given.with_parent,
     )
+
+
+def _whole(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or int(text) > _LARGEST:
+        raise argparse.ArgumentTypeError(f"a whole number from 0 to {_LARGEST}")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if _whole(text) > 65535:
+        raise argparse.ArgumentTypeError("a port from 0 to 65535")
+    return int(text)
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError("a number above 0")
+    return value
 
 
 def _fault(text: str) -> Fault:

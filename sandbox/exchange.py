@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sandbox.faults import Fault, Faults
-    from sandbox.gateway import Gateway
+    from sandbox.gateway import Gateway, Row
     from sandbox.inbox import Inbox
     from sandbox.ledger import Ledger
     from sandbox.limiter import Limiter
@@ -55,7 +55,7 @@ class Exchange:
         fault = self._faults.strike(lambda: [row["to"] for row in verdict.rows if row["to"]])
         if fault is None:
             self._take(verdict)
-            return self._plain(verdict)
+            return _told(verdict, self._delay())
         self._ledger.faulted += 1
         return self._struck(verdict, fault)
 
@@ -80,12 +80,6 @@ class Exchange:
             if row["messageErrorCode"] == 0:
                 self._inbox.add(message, row["to"], row["parts"], request=request, received_at=now)
 
-    def _plain(self, verdict: Verdict) -> Answer:
-        if verdict.status is not None:
-            return page(verdict.status, delay=self._delay())
-        status, body = verdict.answer()
-        return Answer(status=status, body=body, delay=self._delay())
-
     def _struck(self, verdict: Verdict, fault: Fault) -> Answer:
         """The answer of a request that `fault` strikes."""
         if fault.kind in ("mixed", "reject_all"):
@@ -95,18 +89,30 @@ class Exchange:
         else:
             self._ledger.refused += 1
         delay = self._delay()
-        without_rows = _answer_without_rows(fault, delay)
+        without_rows = _told_regardless(fault, delay)
         if without_rows is not None:
             return without_rows
-        _distort(verdict, fault)
         late = fault.ms / 1000
-        manner = {"partial_answer": Manner.HALF, "drip": Manner.DRIPPED}.get(fault.kind, Manner.WHOLE)
-        if fault.kind == "slow":
-            delay += late
-        return replace(self._plain(verdict), manner=manner, delay=delay, pause=late)
+        answer = _told(verdict, delay, _distorted(verdict.rows, fault))
+        match fault.kind:
+            case "slow":
+                return replace(answer, delay=delay + late)
+            case "drip":
+                return replace(answer, manner=Manner.DRIPPED, pause=late)
+            case "partial_answer":
+                return replace(answer, manner=Manner.HALF)
+        return answer
 
 
-def _answer_without_rows(fault: Fault, delay: float) -> Answer | None:
+def _told(verdict: Verdict, delay: float, shown: list[Row] | None = None) -> Answer:
+    """The verdict as an answer; `shown` are rows to tell instead of the true ones."""
+    if verdict.status is not None:
+        return page(verdict.status, delay=delay)
+    status, body = verdict.answer(shown)
+    return Answer(status=status, body=body, delay=delay)
+
+
+def _told_regardless(fault: Fault, delay: float) -> Answer | None:
     """The answer of a kind that does not care what the gateway would have said."""
     match fault.kind:
         case "status":
@@ -141,14 +147,13 @@ def _reject(verdict: Verdict, fault: Fault) -> None:
             reject(row, fault.code)
 
 
-def _distort(verdict: Verdict, fault: Fault) -> None:
-    """Make the rows untrue, after the truth has been counted."""
-    rows = verdict.rows
+def _distorted(rows: list[Row], fault: Fault) -> list[Row]:
+    """The rows as `fault` has them told; counted are the true ones."""
     match fault.kind:
         case "missing_row":
-            del rows[-1:]
+            return rows[:-1]
         case "extra_row" if rows:
-            rows.append(row_of(NOBODY, "NOBODY", 0, None, 1))
+            return [*rows, row_of(NOBODY, "NOBODY", 0, None, 1)]
         case "wrong_reference":
-            for row in rows:
-                row["reference"] = f"X{row['reference'] or ''}"[:32]
+            return [row | {"reference": f"X{row['reference'] or ''}"[:32]} for row in rows]
+    return rows

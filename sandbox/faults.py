@@ -93,11 +93,16 @@ class Fault:
     def as_json(self, now: float) -> dict[str, Any]:
         """The fault as it was ordered, with what became of it."""
         own = {name: getattr(self, name) for name in KINDS[self.kind].own}
-        conditions = {name: getattr(self, name) for name in _CONDITIONS}
+        conditions = {
+            "count": self.count,
+            "seconds": self.seconds,
+            "probability": None if self.probability == 1 else self.probability,
+            "numbers": list(self.numbers) or None,
+        }
         return {
             "kind": self.kind,
             "taken": self.taken,
-            **{name: value for name, value in (own | conditions).items() if value not in (None, ())},
+            **{name: value for name, value in (own | conditions).items() if value is not None},
             "struck": self.struck,
             "active": not self.spent(now),
         }
@@ -198,7 +203,11 @@ def _numbers(name: str, value: Any) -> tuple[str, ...]:
 
 def _retry_after(name: str, value: Any) -> str:
     text = str(value)
-    if isinstance(value, bool) or not isinstance(value, int | str) or not text.isprintable():
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | str)
+        or not (text.isascii() and text.isprintable())
+    ):
         raise BadFault(f"{name}: seconds, or an HTTP date")
     return text
 

@@ -17,7 +17,7 @@ import orjson
 
 from sandbox.numbers import is_phone, magic_request_code, magic_row_code, magic_status
 from sandbox.parts import parts_of
-from sandbox.request import Envelope, Msg, Unreadable, check_array, open_envelope
+from sandbox.request import MAX_MESSAGES, Envelope, Msg, Unreadable, check_array, open_envelope
 
 NO_ACCOUNT = 101
 NOT_A_GUID = 103
@@ -94,13 +94,15 @@ class Verdict:
     def accepted(self) -> list[Row]:
         return [row for row in self.rows if row["messageErrorCode"] == 0]
 
-    def answer(self) -> tuple[int, bytes]:
-        """HTTP status and JSON envelope."""
+    def answer(self, shown: list[Row] | None = None) -> tuple[int, bytes]:
+        """HTTP status and JSON envelope; `shown` are rows to tell instead of the true ones."""
         if self.refusal is not None:
             return 400, envelope(self.refusal.code, self.refusal.details)
         taken = len(self.accepted)
         code = 0 if taken == len(self.rows) else NOT_ALL_SENT
-        return 200 if taken else 400, envelope(code, f"Created {taken} message(s)", self.rows)
+        return 200 if taken else 400, envelope(
+            code, f"Created {taken} message(s)", self.rows if shown is None else shown
+        )
 
 
 def envelope(code: int, details: str, rows: list[Row] | None = None) -> bytes:
@@ -140,9 +142,9 @@ class Gateway:
 
 
 def _accept_all(body: bytes) -> list[Row] | None:
-    """A row for every recipient, unjudged; None when the keys are not in CM's own spelling."""
+    """A row for every recipient, unjudged; None when the request is not of CM's plainest shape."""
     try:
-        return [
+        rows = [
             {
                 "to": to["number"],
                 "status": "Accepted",
@@ -153,9 +155,13 @@ def _accept_all(body: bytes) -> list[Row] | None:
             }
             for message in orjson.loads(body)["messages"]["msg"]
             for to in message["to"]
-        ] or None
+        ]
     except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError):
         return None
+    numbers = {type(row["to"]) for row in rows}
+    references = {type(row["reference"]) for row in rows}
+    plain = numbers == {str} and references <= {str, type(None)} and len(rows) <= MAX_MESSAGES
+    return rows if plain else None
 
 
 def _judge(opened: Envelope) -> Verdict:

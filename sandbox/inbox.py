@@ -57,7 +57,7 @@ class Inbox:
 
         found: list[Entry] = []
         for entry in self._entries if after is not None else reversed(self._entries):
-            if len(found) == limit:
+            if len(found) >= limit:
                 break
             if fits(entry) and (after is None or entry.id > after):
                 found.append(entry)

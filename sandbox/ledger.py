@@ -39,8 +39,10 @@ class Ledger:
         if self._with_pairs:
             self.pairs.update([(row["reference"], normalised(row["to"])) for row in accepted])
 
-    def times(self, reference: str | None, number: str) -> int:
-        """How often this message was taken."""
+    def times(self, reference: str | None, number: str) -> int | None:
+        """How often this message was taken; None when pairs are not counted."""
+        if not self._with_pairs:
+            return None
         return self.pairs[reference, normalised(number)]
 
     def duplicates(self) -> Iterable[tuple[Pair, int]]:

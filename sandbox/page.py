@@ -9,6 +9,8 @@ from html import escape
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from sandbox.numbers import normalised
 
 if TYPE_CHECKING:
@@ -111,7 +113,7 @@ def _faults(faults: Sequence[Mapping[str, Any]]) -> str:
     for fault in faults:
         if fault["active"]:
             rest = {name: value for name, value in fault.items() if name not in ("kind", "active", "struck")}
-            shown = ", ".join(f"{name} {value}" for name, value in rest.items())
+            shown = ", ".join(f"{name} {orjson.dumps(value).decode()}" for name, value in rest.items())
             items.append(
                 f"<li><b>{escape(fault['kind'])}</b> <code>{escape(shown)}</code>"
                 f' <span class="dim">struck {fault["struck"]:,} times</span></li>'
@@ -133,18 +135,18 @@ def _table(entries: Sequence[Entry], ledger: Ledger) -> str:
 </tbody></table></div>"""
 
 
-def _row(entry: Entry, times: int) -> str:
+def _row(entry: Entry, times: int | None) -> str:
     message = entry.message
     received = datetime.fromtimestamp(entry.received_at, UTC).strftime("%H:%M:%S")
     channels = " ".join(f'<span class="tag">{escape(channel)}</span>' for channel in message.channels)
     rich = ' <span class="tag">rich content</span>' if message.bubbles or message.suggestions else ""
     return (
-        f"<tr{' class=again' if times > 1 else ''}><td>{received}</td>"
+        f"<tr{' class=again' if times and times > 1 else ''}><td>{received}</td>"
         f"<td><bdi>{escape(message.sender or '')}</bdi></td>"
         f"<td><code>{escape(entry.number)}</code></td>"
         f'<td class="text"><bdi>{escape(message.text)}</bdi>{rich}</td>'
         f"<td>{channels or '<span class=dim>any</span>'}</td>"
         f"<td><code>{escape(message.reference or '')}</code></td>"
         f'<td class="n">{entry.parts}</td><td class="n">{entry.request}</td>'
-        f'<td class="n times">{times}</td></tr>'
+        f'<td class="n times">{times or ""}</td></tr>'
     )
