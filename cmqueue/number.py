@@ -20,7 +20,7 @@ LONGEST_SPELLING = 64  #: characters of a number as written, separators included
 _USUAL = re.compile(r"(?:\+|00)([1-9][0-9]{6,14})")
 # The parentheses of +31 (0)6 … hold the zero that is dialled only inside the country. Italy, San Marino and
 # the Vatican dial it from abroad too, so there it stays.
-_TRUNK_ZERO = re.compile(r"((?:\+|00)\(?(?!39|378|379)[1-9][0-9]{0,2}\)?)\(0\)")
+_TRUNK_ZERO = re.compile(r"^((?:\+|00)\(?(?!39|378|379)[1-9][0-9]{0,2}\)?)\(0\)")
 _DASHES = "-\u2010\u2011\u2012\u2013"
 _SPACES = " \t\u00a0\u2007\u2009\u202f"
 _WITHOUT_PARENTHESES = str.maketrans("", "", "()")
@@ -58,7 +58,7 @@ def _spelled(raw: str, default_region: str | None) -> str:
         digits = _national(digits, default_region)
     usual = _USUAL.fullmatch(digits)
     if usual is None:
-        raise InvalidMessage("to", _misfit(digits.removeprefix("+").removeprefix("00")), RULE)
+        raise InvalidMessage("to", _misfit(digits[1:] if digits[0] == "+" else digits[2:]), RULE)
     return f"00{usual[1]}"
 
 
