@@ -93,7 +93,11 @@ def _matches(entry: Entry, search: str) -> bool:
     if not search:
         return True
     reference = (entry.message.reference or "").lower()
-    return search.lower() in reference or normalised(search).removeprefix("+") in entry.number
+    return (
+        search.lower() in reference
+        or search.removeprefix("+") in entry.number
+        or normalised(search) == entry.number
+    )
 
 
 def _sums(ledger: Ledger) -> str:
