@@ -1,0 +1,40 @@
+"""cmqueue: put messages for CM.com into a durable queue; workers deliver them and account for each."""
+
+from cmqueue.async_outbox import AsyncOutbox
+from cmqueue.errors import (
+    CmqueueError,
+    IdempotencyConflict,
+    InvalidMessage,
+    OutboxFull,
+    OutboxUnavailable,
+    SettingsError,
+    UnknownLane,
+)
+from cmqueue.lane import Guarantee, Lane
+from cmqueue.message import Content, Message
+from cmqueue.outbox import Outbox
+from cmqueue.receipt import Broadcast, Receipt, Refusal
+from cmqueue.state import Reason, State
+from cmqueue.status import Status
+
+__all__ = [
+    "AsyncOutbox",
+    "Broadcast",
+    "CmqueueError",
+    "Content",
+    "Guarantee",
+    "IdempotencyConflict",
+    "InvalidMessage",
+    "Lane",
+    "Message",
+    "Outbox",
+    "OutboxFull",
+    "OutboxUnavailable",
+    "Reason",
+    "Receipt",
+    "Refusal",
+    "SettingsError",
+    "State",
+    "Status",
+    "UnknownLane",
+]

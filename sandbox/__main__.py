@@ -7,16 +7,12 @@ import json
 import math
 import os
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from random import Random
 
 from sandbox.faults import BadFault, Fault, read_fault
 from sandbox.latency import read_latency
 from sandbox.server import Options, serve
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from random import Random
-
 
 _LARGEST = 2**31
 

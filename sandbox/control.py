@@ -14,24 +14,20 @@ POST   /sandbox/reset        forget all counts, messages and faults
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
 
 from sandbox.exchange import HTML
 from sandbox.faults import KINDS, BadFault, Fault, Faults, read_fault
+from sandbox.inbox import Entry, Inbox
+from sandbox.ledger import Ledger
 from sandbox.numbers import magic_numbers
 from sandbox.page import POLICY, render
-from sandbox.wire import Answer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sandbox.inbox import Entry, Inbox
-    from sandbox.ledger import Ledger
-    from sandbox.wire import Request
+from sandbox.wire import Answer, Request
 
 _DEFAULT_LIMIT = 100
 

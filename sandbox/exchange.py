@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from sandbox.gateway import CODES, Verdict, envelope, reject, row_of
+from sandbox.faults import Fault, Faults
+from sandbox.gateway import CODES, Gateway, Row, Verdict, envelope, reject, row_of
+from sandbox.inbox import Inbox
+from sandbox.ledger import Ledger
+from sandbox.limiter import Limiter
 from sandbox.request import MALFORMED, Unreadable
 from sandbox.wire import Answer, Manner, Request, phrase
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sandbox.faults import Fault, Faults
-    from sandbox.gateway import Gateway, Row
-    from sandbox.inbox import Inbox
-    from sandbox.ledger import Ledger
-    from sandbox.limiter import Limiter
 
 NOBODY = "0031600000000"  #: the recipient of an extra row
 HTML = "text/html; charset=utf-8"

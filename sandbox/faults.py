@@ -14,14 +14,12 @@ messages of a struck request count as sent all the same; where KINDS leaves it o
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from random import Random
+from typing import Any, NamedTuple
 
 from sandbox.numbers import normalised
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from random import Random
 
 
 class Kind(NamedTuple):

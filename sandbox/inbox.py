@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from sandbox.numbers import normalised
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from sandbox.request import Msg
+from sandbox.request import Msg
 
 
 class Entry(NamedTuple):

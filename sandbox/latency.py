@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from random import Random
+from random import Random
 
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _SPEC = re.compile(rf"fixed:{_NUMBER}|uniform:{_NUMBER}-{_NUMBER}|lognormal:{_NUMBER},{_NUMBER}")

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
+from sandbox.gateway import Row
 from sandbox.numbers import normalised
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from sandbox.gateway import Row
 
 Pair = tuple[str | None, str]
 

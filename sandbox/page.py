@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from html import escape
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
+from sandbox.inbox import Entry, Inbox
+from sandbox.ledger import Ledger
 from sandbox.numbers import normalised
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from sandbox.inbox import Entry, Inbox
-    from sandbox.ledger import Ledger
 
 SHOWN = 200  #: messages on the page, the newest that match
 

@@ -12,15 +12,13 @@ import os
 import selectors
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import ProxyHandler, Request, build_opener
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 _CHECKOUT = Path(__file__).resolve().parent.parent
 _START_SECONDS = 15

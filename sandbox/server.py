@@ -7,9 +7,9 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING
 
 import uvloop
 
@@ -22,9 +22,6 @@ from sandbox.inbox import Inbox
 from sandbox.ledger import Ledger
 from sandbox.limiter import Limiter
 from sandbox.wire import Answer, Connection, Request
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 GATEWAY_PATH = "/v1.0/message"
 

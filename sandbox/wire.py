@@ -12,17 +12,15 @@ import struct
 import sys
 import traceback
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formatdate
 from enum import Enum, auto
 from http import HTTPStatus
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import NamedTuple, cast
 from urllib.parse import unquote
 
 import httptools
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 MAX_BODY = 100 * 2**20  #: bytes; what Cloudflare, in front of CM, lets pass by default
 

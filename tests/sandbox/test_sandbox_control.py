@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
 
 import pytest
 
 from sandbox.faults import KINDS
-from sandbox.running import running
+from sandbox.running import SandboxClient, running
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sandbox.running import SandboxClient
-
-    Ask = Callable[..., Any]
-    Message = Callable[..., dict[str, Any]]
+Ask = Callable[..., Any]
+Message = Callable[..., dict[str, Any]]
 
 
 def test_counts_tell_what_was_taken(sandbox: SandboxClient, post: Ask, message: Message) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,9 +13,6 @@ from hypothesis import strategies as st
 from sandbox.latency import read_latency
 from sandbox.limiter import Limiter
 from sandbox.running import running
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 class Clock:

@@ -5,17 +5,14 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from sandbox.running import SandboxClient
 
-    from sandbox.running import SandboxClient
-
-    Message = Callable[..., dict[str, Any]]
+Message = Callable[..., dict[str, Any]]
 
 TOKEN = "11111111-1111-1111-1111-111111111111"
 HEADERS = {"Content-Type": "application/json", "X-CM-PRODUCTTOKEN": TOKEN}

@@ -1,0 +1,103 @@
+"""The way to Redis: one client whose calls end in time and whose failures say what may have happened."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
+from redis.exceptions import (
+    ConnectionError as RedisConnectionError,
+    OutOfMemoryError,
+    RedisError,
+    TimeoutError as RedisTimeoutError,
+)
+from redis.retry import Retry
+
+from cmqueue.errors import OutboxFull, OutboxUnavailable
+from cmqueue.script import KEYS, source
+
+
+class NotConnected(RedisConnectionError):
+    """No connection came about, so no command was sent."""
+
+
+def _sure(connection: type[Any]) -> type[Any]:
+    """`connection`, telling a failed connect apart from a lost reply."""
+
+    class SureConnection(connection):  # type: ignore[misc]  # three bases of one shape
+        def connect(self) -> None:
+            try:
+                super().connect()
+            except (RedisConnectionError, RedisTimeoutError, OSError) as error:
+                raise NotConnected(type(error).__name__) from error
+
+    return SureConnection
+
+
+_CONNECTIONS = {
+    "redis": _sure(Connection),
+    "rediss": _sure(SSLConnection),
+    "unix": _sure(UnixDomainSocketConnection),
+}
+
+
+def connect(url: str, timeout: float, *, name: str = "cmqueue") -> redis.Redis:
+    """A client for `url` whose single call ends within `timeout` seconds, connecting included.
+
+    The client's own repeats are off: `run` repeats, and knows whether a first try may have been heard.
+    """
+    return redis.Redis.from_pool(
+        redis.ConnectionPool.from_url(
+            url,
+            connection_class=_CONNECTIONS[url.partition(":")[0]],
+            socket_connect_timeout=timeout * 0.3,
+            socket_timeout=timeout * 0.6,
+            socket_keepalive=True,
+            health_check_interval=0,
+            retry=Retry(NoBackoff(), 0),
+            client_name=name,
+            protocol=2,
+        )
+    )
+
+
+class Scripts:
+    """The scripts, callable on one client. Safe to share between threads and after a fork."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.client = client
+        self._scripts = {name: client.register_script(source(name)) for name in KEYS}
+
+    def run(self, name: str, prefix: str, args: list[Any]) -> Any:
+        """Run the script `name` on the partition whose keys start with `prefix`; its reply.
+
+        Every script may be repeated, so a connection that turns out stale is replaced and the call made once
+        more. Raises OutboxUnavailable, and OutboxFull when Redis has no memory left.
+        """
+        script = self._scripts[name]
+        keys = [prefix + key for key in KEYS[name]]
+        return self.guarded(lambda: script(keys=keys, args=args))
+
+    def guarded(self, command: Any) -> Any:
+        """The result of calling `command`, with Redis's failures turned into ours."""
+        heard = False
+        for last in (False, True):
+            try:
+                return command()
+            except NotConnected as error:
+                problem = f"Redis cannot be reached ({error})"
+            except RedisTimeoutError:
+                raise OutboxUnavailable("Redis did not answer in time", maybe_enqueued=True) from None
+            except OutOfMemoryError:
+                raise OutboxFull from None
+            except RedisConnectionError as error:
+                heard = True
+                problem = f"the connection to Redis was lost ({type(error).__name__})"
+            except RedisError as error:
+                # Redis's own words (READONLY, NOPERM, a script's error) hold no data of ours.
+                raise OutboxUnavailable(f"Redis refused: {str(error)[:200]}", maybe_enqueued=False) from None
+            if last:
+                break
+        raise OutboxUnavailable(problem, maybe_enqueued=heard) from None

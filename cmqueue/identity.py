@@ -1,0 +1,85 @@
+"""References and ids: how a message is named, on the wire and to its owner.
+
+    reference = partition (2) + time bucket (4) + random (10), upper-case base32, 16 characters
+    id        = the same first 6 + base32(HMAC-SHA256(key, reference | number))[:20], 26 characters
+
+So an id, and a receipt's (reference, number), find partition and row without an index, and an id holds no number.
+CM allows references of 1 to 32 alphanumeric characters and echoes them (developers.cm.com, "integration").
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import re
+from base64 import b32encode
+from typing import NamedTuple
+
+ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+BUCKET_SECONDS = 600
+BUCKETS = 32**4  # they come round again after 19.9 years
+PARTITIONS = 32**2
+RANDOM = 10
+TAIL = 20
+
+_RANDOM_OF_BYTE = bytes(ord(ALPHABET[byte & 31]) for byte in range(256))
+_ID = re.compile(rf"[{ALPHABET}]{{26}}")
+
+
+def spelled(number: int, characters: int) -> str:
+    """`number` in `characters` digits of base32."""
+    return "".join(ALPHABET[number >> 5 * place & 31] for place in reversed(range(characters)))
+
+
+def bucket_at(now: float) -> str:
+    """The time bucket of `now`, seconds since 1970."""
+    return spelled(int(now // BUCKET_SECONDS) % BUCKETS, 4)
+
+
+def random_ends(count: int) -> list[str]:
+    """`count` random ends of references, 50 bits each."""
+    drawn = os.urandom(RANDOM * count).translate(_RANDOM_OF_BYTE).decode()
+    return [drawn[at : at + RANDOM] for at in range(0, len(drawn), RANDOM)]
+
+
+def tail_of(key: bytes, reference: str, number: str) -> str:
+    """The end of the id of the message (reference, number)."""
+    digest = hmac.digest(key, f"{reference}|{number}".encode(), "sha256")
+    return b32encode(digest[:15]).decode()[:TAIL]
+
+
+def keyed(key: bytes, purpose: str, value: bytes) -> bytes:
+    """A keyed hash of 16 bytes, for what must be compared but never read back."""
+    return hmac.digest(key, purpose.encode() + b"|" + value, "sha256")[:16]
+
+
+def masked(key: bytes, number: str) -> str:
+    """A number as logs show it: a keyed hash and the last three digits, `k3f9a2:001`."""
+    return f"{keyed(key, 'number', number.encode()).hex()[:8]}:{number[-3:]}"
+
+
+def fingerprint(key: bytes) -> str:
+    """What may be known of a key: enough to see that two differ."""
+    return hashlib.sha256(b"cmqueue fingerprint|" + key).hexdigest()[:16]
+
+
+class Identity(NamedTuple):
+    """An id, taken apart."""
+
+    partition: str
+    bucket: str
+    tail: str
+
+    @property
+    def key(self) -> str:
+        """The id inside its partition: bucket and tail."""
+        return self.bucket + self.tail
+
+    @classmethod
+    def parse(cls, id: str) -> Identity | None:
+        """The parts of `id`, or None where it is not one."""
+        id = id.strip().upper()
+        if not _ID.fullmatch(id):
+            return None
+        return cls(id[:2], id[2:6], id[6:])

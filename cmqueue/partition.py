@@ -1,0 +1,347 @@
+"""A partition: the part of the outbox that one account's messages live in, as calls of the scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from cmqueue.connection import Scripts
+from cmqueue.job import Job
+from cmqueue.lane import LANE_OF_LETTER, Lane
+from cmqueue.settlement import Settlement
+
+ROOT = "cmq:"
+REGISTRY = ROOT + "partitions"
+WAKE_MS = 5000
+
+
+class Batch(NamedTuple):
+    """Messages claimed together under one lease. `jobs` are packed."""
+
+    id: str
+    lane: Lane
+    probe: bool
+    jobs: list[bytes]
+
+
+class Linger(NamedTuple):
+    """The lane has messages, fewer than a batch: wait a little and claim again."""
+
+    lane: Lane
+
+
+class Empty(NamedTuple):
+    """No lane of those asked for has anything to claim."""
+
+
+class Held(NamedTuple):
+    """Nothing may be claimed: the brake, an account stop, or too much doubt. `wait` is in seconds."""
+
+    why: str
+    wait: float
+
+
+Claim = Batch | Linger | Empty | Held
+
+
+class Endpoint(NamedTuple):
+    """What the endpoint did with a batch: `answered`, `silent`, `stopped` or `unposted`; and why."""
+
+    did: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateRules:
+    """When the brake closes and how probes are spaced, in seconds."""
+
+    brake_after: int = 3
+    brake_first: float = 1.0
+    brake_last: float = 30.0
+    probe_first: float = 5.0
+    probe_last: float = 60.0
+    dead_retention: float = 7 * 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepRules:
+    """What a sweep needs to know; times in seconds."""
+
+    most: int = 1000
+    reconcile: float = 120.0
+    resend_after: dict[Lane, float] = field(default_factory=dict)
+    max_resends: int = 3
+    dead_retention: float = 7 * 24 * 3600.0
+    stale_after: float = 2.0
+
+
+class Told(NamedTuple):
+    """One thing that a sweep did. `key` is the message's id without its partition, or empty."""
+
+    word: str
+    key: str
+    detail: str
+
+
+class Lost(NamedTuple):
+    """A batch whose lease has ended. `posting` when it may have been sent."""
+
+    id: str
+    posting: bool
+    jobs: list[bytes]
+
+
+class Swept(NamedTuple):
+    """What a sweep found: lanes to wake through the broker, lanes to drain without it, and what it did.
+
+    `more` when a further pass has work to do.
+    """
+
+    wake: list[Lane]
+    stale: list[Lane]
+    more: bool
+    told: list[Told]
+
+
+class Standing(NamedTuple):
+    """Where a message stands, as Redis keeps it. `at_ms` is 0 where the place has no time."""
+
+    row: bytes
+    where: str
+    at_ms: int
+    paused: str
+    gate: str
+    gate_until_ms: int
+
+
+class Survey(NamedTuple):
+    """The books and the structures of a partition at one instant."""
+
+    counts: dict[str, int]
+    tallies: dict[str, int]
+    places: dict[str, int]
+
+
+_PLACES = ("lanes", "ready", "due", "doubt", "kept", "claimed", "posting", "withdrawn", "jobs")
+
+
+class Partition:
+    """The calls on one partition. `code` is the two characters that its references begin with."""
+
+    def __init__(self, scripts: Scripts, code: str) -> None:
+        self.code = code
+        self.prefix = f"{ROOT}{{{code}}}:"
+        self._scripts = scripts
+
+    def _run(self, name: str, *args: Any) -> Any:
+        return self._scripts.run(name, self.prefix, list(args))
+
+    def enqueue(self, args: list[Any]) -> list[Any]:
+        """Run the enqueue script on arguments made by `cmqueue.chunk`."""
+        reply: list[Any] = self._run("enqueue", *args)
+        return reply
+
+    def claim(
+        self,
+        id: str,
+        lanes: Sequence[Lane],
+        *,
+        lease: float,
+        limit: int = 1000,
+        byte_cap: int = 1 << 20,
+        max_ambiguous: int = 10_000,
+        linger: Sequence[Lane] = (),
+        probe_size: int = 10,
+    ) -> tuple[Claim, list[str]]:
+        """Claim a batch as `id` from the first of `lanes` that has any, and the keys that expired meanwhile."""
+        order = _letters(lanes)
+        reply = self._run(
+            "claim", id, _ms(lease), limit, byte_cap, order, max_ambiguous, _letters(linger), probe_size
+        )
+        expired = [key.decode() for key in reply[1]]
+        match reply[0]:
+            case b"batch":
+                lane = LANE_OF_LETTER[reply[2].decode()]
+                return Batch(id, lane, reply[3] == b"1", reply[4]), expired
+            case b"linger":
+                return Linger(LANE_OF_LETTER[reply[2].decode()]), expired
+            case b"held":
+                return Held(reply[2].decode(), int(reply[3]) / 1000), expired
+            case _:
+                return Empty(), expired
+
+    def mark(
+        self, id: str, *, lease: float, earliest_expiry: int, give_back: Sequence[str] = ()
+    ) -> tuple[int | None, list[str]]:
+        """Mark the batch as about to be posted, without the keys `give_back`.
+
+        Returns how many messages it still holds, None where it was reclaimed, and the keys that expired.
+        """
+        reply = self._run("mark", id, _ms(lease), earliest_expiry, *give_back)
+        if reply[0] == b"lost":
+            return None, []
+        return int(reply[1]), [key.decode() for key in reply[2]]
+
+    def members(self, id: str) -> list[bytes]:
+        """The packed jobs that the batch holds now."""
+        client = self._scripts.client
+        jobs: list[bytes] = self._scripts.guarded(lambda: client.lrange(f"{self.prefix}batch:{id}", 0, -1))
+        return jobs
+
+    def contents(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The shared contents of `digests`, as far as they exist."""
+        client = self._scripts.client
+        found = self._scripts.guarded(lambda: client.hmget(self.prefix + "contents", list(digests)))
+        return {
+            digest: content for digest, content in zip(digests, found, strict=True) if content is not None
+        }
+
+    def settle(
+        self,
+        id: str,
+        settlements: Sequence[Settlement],
+        endpoint: Endpoint,
+        rules: GateRules,
+        *,
+        stop_lane: bool = False,
+    ) -> int | None:
+        """Write down the batch's end; how many rows were missing, or None where the batch was gone."""
+        reply = self._run(
+            "settle",
+            id,
+            b"".join([settlement.pack() for settlement in settlements]),
+            endpoint.did,
+            endpoint.why,
+            rules.brake_after,
+            _ms(rules.brake_first),
+            _ms(rules.brake_last),
+            _ms(rules.probe_first),
+            _ms(rules.probe_last),
+            _ms(rules.dead_retention),
+            "1" if stop_lane else "0",
+        )
+        return None if reply[0] == b"gone" else int(reply[1])
+
+    def prove(self, proofs: Sequence[tuple[str, Settlement]]) -> list[str]:
+        """Merge what a late answer proves about messages outside any lease; the keys that changed."""
+        args: list[Any] = []
+        for key, settlement in proofs:
+            args += (key, settlement.pack())
+        return [key.decode() for key in self._run("prove", *args)]
+
+    def sweep(self, rules: SweepRules, lanes: Sequence[Lane], *, lost: Sequence[str] = ()) -> Swept:
+        """One pass over what time moves; of the batches, only those `lost` whose lease has ended."""
+        resend = [_ms(rules.resend_after.get(lane, rules.reconcile)) for lane in Lane]
+        reply = self._run(
+            "sweep",
+            rules.most,
+            _ms(rules.reconcile),
+            *resend,
+            rules.max_resends,
+            _ms(rules.dead_retention),
+            _letters(lanes),
+            _ms(rules.stale_after),
+            WAKE_MS,
+            *lost,
+        )
+        told = [part.decode() for part in reply[3:]]
+        return Swept(
+            _lanes(reply[0]),
+            _lanes(reply[1]),
+            bool(reply[2]),
+            [Told(*told[at : at + 3]) for at in range(0, len(told), 3)],
+        )
+
+    def lost(self) -> list[Lost]:
+        """Batches whose lease has ended, to be told of before a sweep frees their messages."""
+        return [Lost(id.decode(), phase == b"posting", jobs) for id, phase, jobs in self._run("lost")]
+
+    def expire(self, lane: Lane, begin: int, count: int = 1000) -> tuple[int, list[str]]:
+        """Look through part of a lane for expired messages; where to go on (0: the start) and their keys."""
+        reply = self._run("expire", lane.letter, begin, count)
+        return int(reply[0]), [key.decode() for key in reply[1]]
+
+    def drop(self, retention: float) -> int:
+        """Forget time buckets that ended long ago; how many rows went."""
+        return int(self._run("drop", int(retention)))
+
+    def cancel(self, keys: Sequence[str]) -> str:
+        """One letter per key: c cancelled, t too late, n not found."""
+        letters: bytes = self._run("cancel", *keys)
+        return letters.decode()
+
+    def status(self, key: str) -> Standing | None:
+        """Where the message `key` stands, or None where there is none."""
+        reply = self._run("status", key)
+        if not reply:
+            return None
+        row, where, at, paused, gate, until = reply
+        return Standing(
+            row, where.decode(), int(float(at or 0)), paused.decode(), gate.decode(), int(float(until or 0))
+        )
+
+    def redrive(self, letter: str, keys: Sequence[str], expires_in: int) -> list[str]:
+        """Queue dead (X) or unknown (U) messages again; the keys that were."""
+        return [key.decode() for key in self._run("redrive", expires_in, letter, *keys)]
+
+    def kept(self, begin: int, count: int) -> list[tuple[str, bytes | None]]:
+        """A page of the dead and unknown: key and row."""
+        client, scripts = self._scripts.client, self._scripts
+        keys = [
+            key.decode()
+            for key in scripts.guarded(lambda: client.zrange(self.prefix + "kept", begin, begin + count - 1))
+        ]
+        if not keys:
+            return []
+        pipe = client.pipeline(transaction=False)
+        for key in keys:
+            pipe.hget(f"{self.prefix}rows:{key[:4]}", key[4:])
+        return list(zip(keys, scripts.guarded(pipe.execute), strict=True))
+
+    def take_wake(self, lane: Lane) -> bool:
+        """Take the lane's wake-up token; True for the one who must publish."""
+        client = self._scripts.client
+        return bool(
+            self._scripts.guarded(
+                lambda: client.set(f"{self.prefix}wake:{lane.letter}", b"1", nx=True, px=WAKE_MS)
+            )
+        )
+
+    def drop_wake(self, lane: Lane) -> None:
+        """Let the next enqueue wake the lane again."""
+        client = self._scripts.client
+        self._scripts.guarded(lambda: client.delete(f"{self.prefix}wake:{lane.letter}"))
+
+    def resume(self, lane: Lane) -> bool:
+        """Take the hold off a lane; whether there was one."""
+        client = self._scripts.client
+        return bool(self._scripts.guarded(lambda: client.hdel(self.prefix + "pauses", lane.letter)))
+
+    def survey(self) -> Survey:
+        """The books and the structures at one instant."""
+        counts, tallies, places = self._run("survey")
+        return Survey(
+            _pairs(counts), _pairs(tallies), dict(zip(_PLACES, (int(place) for place in places), strict=True))
+        )
+
+
+def unpacked(batch: Batch) -> list[Job]:
+    """The batch's jobs, readable."""
+    return [Job.unpack(job) for job in batch.jobs]
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def _letters(lanes: Sequence[Lane]) -> str:
+    return "".join([lane.letter for lane in lanes])
+
+
+def _lanes(letters: bytes) -> list[Lane]:
+    return [LANE_OF_LETTER[letter] for letter in letters.decode()]
+
+
+def _pairs(flat: list[bytes]) -> dict[str, int]:
+    return {name.decode(): int(value) for name, value in zip(flat[::2], flat[1::2], strict=True)}

@@ -1,0 +1,95 @@
+"""The row: what the outbox remembers of one message, packed.
+
+Format 1 (numbers big-endian); `scripts/common.lua` reads and writes the same offsets:
+
+    0      format, "1"
+    1      state letter: lower case waits, upper case is finished
+    2      lane letter
+    3      flags, as in the job
+    4      attempts   5  resends   6  parts (CM's count)   7  entries of history, n
+    8-11   expires at, seconds since 1970
+    12-    n entries of 8 bytes: state letter, reason, CM's code (2), seconds since 1970 (4)
+    then   extras: JSON of client reference, campaign, metadata, or nothing
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from struct import Struct
+from typing import Any, NamedTuple
+
+from cmqueue.job import AT_LEAST_ONCE, UnknownFormat
+from cmqueue.lane import LANE_OF_LETTER, Guarantee, Lane
+from cmqueue.state import STATE_OF_LETTER, Reason, State
+
+_HEAD = Struct(">cccBBBBBI")
+_ENTRY = Struct(">cBHI")
+
+# Extras are written under one letter each: rows are kept by the million.
+_SHORT = {"client_reference": "r", "campaign": "c", "metadata": "m"}
+
+
+class Entry(NamedTuple):
+    """One step of a message's history. `code` is CM's, 0 where none applies."""
+
+    state: State
+    reason: Reason
+    code: int
+    at: int
+
+
+class Row(NamedTuple):
+    """One message's row. Times are seconds since 1970."""
+
+    state: State
+    lane: Lane
+    guarantee: Guarantee
+    attempts: int
+    resends: int
+    parts: int
+    expires_at: int
+    history: tuple[Entry, ...]
+    extras: dict[str, Any]
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> Row:
+        """Read `packed`; raises UnknownFormat for another format's bytes."""
+        if packed[:1] != b"1":
+            raise UnknownFormat(f"row format {packed[:1]!r}")
+        _, state, lane, flags, attempts, resends, parts, count, expires_at = _HEAD.unpack_from(packed)
+        history_end = _HEAD.size + _ENTRY.size * count
+        history = tuple(
+            Entry(STATE_OF_LETTER[letter.decode()], Reason(reason), code, at)
+            for letter, reason, code, at in _ENTRY.iter_unpack(packed[_HEAD.size : history_end])
+        )
+        return cls(
+            STATE_OF_LETTER[state.decode()],
+            LANE_OF_LETTER[lane.decode()],
+            Guarantee.AT_LEAST_ONCE if flags & AT_LEAST_ONCE else Guarantee.AT_MOST_ONCE,
+            attempts,
+            resends,
+            parts,
+            expires_at,
+            history,
+            unpack_extras(packed[history_end:]),
+        )
+
+
+def pack_extras(client_reference: str | None, campaign: str | None, metadata: Any) -> bytes:
+    """The extras' bytes; empty where there are none."""
+    given = {"r": client_reference, "c": campaign, "m": metadata}
+    kept = {letter: value for letter, value in given.items() if value is not None}
+    return json.dumps(kept, ensure_ascii=False, separators=(",", ":")).encode() if kept else b""
+
+
+def unpack_extras(packed: bytes) -> dict[str, Any]:
+    if not packed:
+        return {}
+    kept = json.loads(packed)
+    return {name: kept[letter] for name, letter in _SHORT.items() if letter in kept}
+
+
+def iso(at: float) -> str:
+    """Seconds since 1970 as `2026-11-22T14:10:21Z`."""
+    return datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")

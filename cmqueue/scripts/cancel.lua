@@ -1,0 +1,30 @@
+-- Take messages back that were certainly not sent.
+-- ARGV: ids
+-- Returns one letter per id: c cancelled, t too late, n not found
+local answer, rows = {}, load_rows(ARGV)
+for i = 1, #ARGV do
+  local id, row = ARGV[i], rows[i]
+  local state = row and row_state(row)
+  local verdict = 't'
+  if not row then
+    verdict = 'n'
+  elseif state == 'C' then
+    verdict = 'c'
+  elseif state == 's' or state == 'h' then
+    local job = call('HGET', key('jobs'), id)
+    if job then release_content(job) end
+    unpark('due', id)
+    move(id, row, 'C', 54, 0)
+    verdict = 'c'
+  elseif state == 'q' then
+    local _, phase = batch_of(id)
+    if phase ~= 'posting' then
+      call('SADD', key('withdrawn'), id) -- its job is passed over when its turn comes
+      move(id, row, 'C', 54, 0)
+      verdict = 'c'
+    end
+  end
+  answer[i] = verdict
+end
+close()
+return table.concat(answer)

@@ -1,0 +1,243 @@
+-- What every script begins with: offsets of jobs and rows (format 1), the clock, and the double-entry tally.
+--
+-- Keys of a partition all start with `cmq:{XX}:`, so they live in one slot of a cluster:
+--   rows:<bucket>   hash   tail of the id -> row
+--   tally:<bucket>  hash   state letter -> how many rows of the bucket; `last` = last finish, seconds
+--   buckets         zset   bucket -> when to look whether it can be dropped, seconds
+--   counts          hash   `enqueued`, state letter -> rows ever moved there less those that left,
+--                          `dropped:<letter>` -> rows gone with their bucket, `seq` -> rises with every change
+--   lane:<l>        list   fresh jobs            ready:<l>  list  jobs that come back: due, retried, given back
+--   due             zset   id -> milliseconds    doubt      zset  id -> end of the reconcile window, milliseconds
+--   kept            zset   id -> when forgotten (dead and unknown messages)
+--   jobs            hash   id -> job, for the members of due, doubt and kept
+--   withdrawn       set    ids whose row is finished while their job still lies in a list or batch
+--   leases          zset   batch -> end of its lease, milliseconds
+--   batch:<id>      list   the batch's jobs      meta:<id>  hash  its phase, lane, reclaims, probe
+--   orphans:<l>     list   batches whose holder vanished before posting
+--   gate            hash   brake and account stop            pauses  hash  lane letter -> reason
+--   contents        hash   digest -> shared content          content_refs  hash  digest -> unfinished messages
+--   wake:<l>        string the wake-up token                 pulse   hash  lane letter -> last claim, milliseconds
+--   idem:<hmac>     string id, random end, payload digest    call:<id> string  the answer to a repeated call
+-- An id inside these structures is bucket (4) and tail (20), 24 characters.
+local prefix = string.match(KEYS[1], '^(.-}:)')
+local call, sub, byte, char = redis.call, string.sub, string.byte, string.char
+local clock = call('TIME')
+local now_s = tonumber(clock[1])
+local now_ms = now_s * 1000 + math.floor(tonumber(clock[2]) / 1000)
+
+local function key(name, suffix)
+  return prefix .. name .. (suffix or '')
+end
+
+local function u32(text, at)
+  local a, b, c, d = byte(text, at, at + 3)
+  return ((a * 256 + b) * 256 + c) * 256 + d
+end
+
+-- Lower case waits, upper case is finished.
+local function finished(letter)
+  return byte(letter) < 97
+end
+
+-- jobs: see cmqueue/job.py
+local AT_LEAST_ONCE, SHARED = 1, 2
+local function job_id(job) return sub(job, 14, 37) end
+local function job_bucket(job) return sub(job, 14, 17) end
+local function job_tail(job) return sub(job, 18, 37) end
+local function job_random(job) return sub(job, 38, 47) end
+local function job_lane(job) return sub(job, 2, 2) end
+local function job_expired(job) return u32(job, 6) <= now_s end
+local function job_flag(job, flag) return math.floor(byte(job, 3) / flag) % 2 == 1 end
+local function job_counted(job, attempts, resends)
+  return sub(job, 1, 3) .. char(math.min(255, byte(job, 4) + attempts))
+    .. char(math.min(255, byte(job, 5) + resends)) .. sub(job, 6)
+end
+local function job_digest(job) return sub(job, -16) end
+
+-- rows: see cmqueue/row.py
+local HISTORY_AT, ENTRY, MOST_ENTRIES = 12, 8, 40
+local function entry(letter, reason, code)
+  return letter .. struct.pack('>I1I2I4', reason, code, now_s)
+end
+local function row_state(row) return sub(row, 2, 2) end
+local function row_append(row, letter, mark, attempts, resends, parts)
+  local count = byte(row, 8)
+  local history = sub(row, HISTORY_AT + 1, HISTORY_AT + ENTRY * count)
+  if count >= MOST_ENTRIES then -- the first entry stays, the oldest of the others goes
+    history = sub(history, 1, ENTRY) .. sub(history, 2 * ENTRY + 1)
+    count = count - 1
+  end
+  return sub(row, 1, 1) .. letter .. sub(row, 3, 4) .. char(math.min(255, byte(row, 5) + attempts))
+    .. char(math.min(255, byte(row, 6) + resends)) .. char(parts or byte(row, 7)) .. char(count + 1)
+    .. sub(row, 9, HISTORY_AT) .. history .. mark .. sub(row, HISTORY_AT + 1 + ENTRY * byte(row, 8))
+end
+
+-- Every move of a row is booked twice: in its bucket and in the partition.
+local booked, dirty = {}, false
+local function book(bucket, from, to)
+  local page = booked[bucket]
+  if not page then
+    page = {}
+    booked[bucket] = page
+  end
+  if from then page[from] = (page[from] or 0) - 1 end
+  if to then page[to] = (page[to] or 0) + 1 end
+  dirty = true
+end
+local function close_books()
+  if not dirty then return end
+  local totals = {}
+  for bucket, page in pairs(booked) do
+    local tally = key('tally:', bucket)
+    for letter, change in pairs(page) do
+      if change ~= 0 then
+        call('HINCRBY', tally, letter, change)
+        totals[letter] = (totals[letter] or 0) + change
+        if finished(letter) and change > 0 then call('HSET', tally, 'last', now_s) end
+      end
+    end
+  end
+  local counts = key('counts')
+  for letter, change in pairs(totals) do
+    if change ~= 0 then call('HINCRBY', counts, letter, change) end
+  end
+  call('HINCRBY', counts, 'seq', 1)
+end
+
+-- Shared content goes with the last job that needs it: released wherever a job's bytes are dropped.
+local released = {}
+local function release_content(job)
+  if job_flag(job, SHARED) then
+    local digest = job_digest(job)
+    released[digest] = (released[digest] or 0) + 1
+  end
+end
+local function close_contents()
+  for digest, count in pairs(released) do
+    if call('HINCRBY', key('content_refs'), digest, -count) <= 0 then
+      call('HDEL', key('content_refs'), digest)
+      call('HDEL', key('contents'), digest)
+    end
+  end
+end
+
+-- Rows are read and written by the bucket, whole buckets of a batch at a time.
+local function load_rows(ids)
+  local by_bucket, rows = {}, {}
+  for i = 1, #ids do
+    local bucket = sub(ids[i], 1, 4)
+    local page = by_bucket[bucket]
+    if not page then
+      page = {tails = {}, at = {}}
+      by_bucket[bucket] = page
+    end
+    page.tails[#page.tails + 1] = sub(ids[i], 5, 24)
+    page.at[#page.at + 1] = i
+  end
+  for bucket, page in pairs(by_bucket) do
+    local found = call('HMGET', key('rows:', bucket), unpack(page.tails))
+    for n = 1, #found do rows[page.at[n]] = found[n] end
+  end
+  return rows
+end
+local pending = {}
+local function save_row(bucket, tail, row)
+  local page = pending[bucket]
+  if not page then
+    page = {}
+    pending[bucket] = page
+  end
+  page[#page + 1] = tail
+  page[#page + 1] = row
+end
+local function close_rows()
+  for bucket, page in pairs(pending) do
+    call('HSET', key('rows:', bucket), unpack(page))
+  end
+end
+
+-- Move one message, whose row is `row`, to the state `letter`; returns the new row.
+local function move(id, row, letter, reason, code, attempts, resends, parts)
+  local bucket = sub(id, 1, 4)
+  local moved = row_append(row, letter, entry(letter, reason, code), attempts or 0, resends or 0, parts)
+  book(bucket, row_state(row), letter)
+  save_row(bucket, sub(id, 5, 24), moved)
+  return moved
+end
+
+-- Keep a job outside the lists, in one of the zsets due, doubt or kept.
+local function park(zset, id, job, at_ms)
+  call('ZADD', key(zset), at_ms, id)
+  call('HSET', key('jobs'), id, job)
+end
+local function unpark(zset, id)
+  call('ZREM', key(zset), id)
+  call('HDEL', key('jobs'), id)
+end
+
+local function close()
+  close_rows()
+  close_contents()
+  close_books()
+  booked, dirty, pending, released = {}, false, {}, {}
+end
+
+-- The batch that holds a message, and its phase; nil when none does. Batches are few and bounded.
+local function batch_of(id)
+  local open = call('ZRANGE', key('leases'), 0, -1)
+  for _, lane in ipairs({'u', 'n', 'b'}) do
+    for _, orphan in ipairs(call('LRANGE', key('orphans:', lane), 0, -1)) do open[#open + 1] = orphan end
+  end
+  for i = 1, #open do
+    local jobs = call('LRANGE', key('batch:', open[i]), 0, -1)
+    for n = 1, #jobs do
+      if job_id(jobs[n]) == id then return open[i], call('HGET', key('meta:', open[i]), 'phase') end
+    end
+  end
+end
+
+-- Push jobs to the front of a list so that they keep their order.
+local function push_front(list, jobs)
+  local reversed = {}
+  for i = #jobs, 1, -1 do reversed[#reversed + 1] = jobs[i] end
+  if #reversed > 0 then call('LPUSH', list, unpack(reversed)) end
+end
+
+-- Drop what a list or batch must not keep: withdrawn tombstones go silently, expired messages end.
+-- Returns the jobs that stay; the ids that expired are collected in `expired_now`, for the log.
+local expired_now = {}
+local function sift(jobs)
+  local kept = {}
+  local tombs = call('SCARD', key('withdrawn')) > 0
+  local buried
+  if tombs and #jobs > 0 then
+    local ids = {}
+    for i = 1, #jobs do ids[i] = job_id(jobs[i]) end
+    buried = call('SMISMEMBER', key('withdrawn'), unpack(ids))
+  end
+  local gone, expired, expired_ids = {}, {}, {}
+  for i = 1, #jobs do
+    local job = jobs[i]
+    if buried and buried[i] == 1 then
+      gone[#gone + 1] = job_id(job)
+      release_content(job)
+    elseif job_expired(job) then
+      expired[#expired + 1] = job
+      expired_ids[#expired_ids + 1] = job_id(job)
+    else
+      kept[#kept + 1] = job
+    end
+  end
+  if #gone > 0 then call('SREM', key('withdrawn'), unpack(gone)) end
+  if #expired > 0 then
+    local rows = load_rows(expired_ids)
+    for i = 1, #expired do
+      release_content(expired[i])
+      if rows[i] and not finished(row_state(rows[i])) then
+        move(expired_ids[i], rows[i], 'E', 53, 0)
+        expired_now[#expired_now + 1] = expired_ids[i]
+      end
+    end
+  end
+  return kept
+end

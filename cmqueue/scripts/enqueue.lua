@@ -1,0 +1,96 @@
+-- Take a chunk of messages: idempotency, rows, push and wake-up token, all or nothing.
+-- ARGV: 1 wake token's life in ms ("" takes none)  2 call id ("" for none)  3 idempotency retention, seconds
+--       4 digest of shared content or ""  5 that content  6 fields per message: "", "x" extras, "k" keys, "xk"
+--       then per message: job (expires_at holds seconds after it is due, due_at an absolute time or 0)
+--       [extras: JSON or ""]  [idempotency hmac or "", payload digest]
+-- Returns {1 when the wake-up token was taken, one letter a message: n new, d duplicate, c conflict,
+--          then for every d and c that a key caused: id and random end of the message it belongs to}
+-- All messages of a chunk share one time bucket and one lane. Repeating a call changes nothing.
+local first = 7
+local call_id = ARGV[2]
+if call_id ~= '' then
+  local before = call('GET', key('call:', call_id))
+  if before then return {0, before} end
+end
+local digest, fields = ARGV[4], ARGV[6]
+local with_extras, with_keys = fields == 'x' or fields == 'xk', fields == 'k' or fields == 'xk'
+local stride = 1 + (with_extras and 1 or 0) + (with_keys and 2 or 0)
+local total = (#ARGV - first + 1) / stride
+
+local bucket, lane = job_bucket(ARGV[first]), job_lane(ARGV[first])
+local tails = {}
+for i = 1, total do tails[i] = job_tail(ARGV[first + (i - 1) * stride]) end
+local existing = call('HMGET', key('rows:', bucket), unpack(tails))
+
+local answer, owners, seen = {}, {}, {}
+local list, rows, due, parked = {}, {}, {}, {}
+local queued_mark, scheduled_mark = entry('q', 0, 0), entry('s', 1, 0)
+local queued, scheduled = 0, 0
+for i = 1, total do
+  local at = first + (i - 1) * stride
+  local job, extras = ARGV[at], with_extras and ARGV[at + 1] or ''
+  local idem, payload = '', ''
+  if with_keys then idem, payload = ARGV[at + stride - 2], ARGV[at + stride - 1] end
+  local id, tail = bucket .. tails[i], tails[i]
+  local verdict = 'n'
+  local due_at = u32(job, 10)
+  local wait = u32(job, 6)
+  if idem ~= '' then
+    local known = call('GET', key('idem:', idem))
+    if known and sub(known, 1, 24) ~= id then
+      verdict = sub(known, 35) == payload and 'd' or 'c'
+      owners[#owners + 1] = sub(known, 1, 34)
+    elseif not known then
+      local life = math.max(due_at, now_s) - now_s + wait + tonumber(ARGV[3])
+      call('SET', key('idem:', idem), id .. job_random(job) .. payload, 'EX', life)
+    end
+  end
+  if verdict == 'n' and digest ~= '' and (existing[i] or seen[tail]) then
+    verdict = 'd' -- the same number again in one broadcast: the caller knows that id
+  end
+  if verdict == 'n' and not existing[i] then
+    seen[tail] = true
+    local later = due_at > now_s
+    if not later then due_at = now_s end
+    local times = struct.pack('>I4I4', math.min(due_at + wait, 4294967295), due_at)
+    job = sub(job, 1, 5) .. times .. sub(job, 14)
+    local letter = later and 's' or 'q'
+    rows[#rows + 1] = tail
+    rows[#rows + 1] = '1' .. letter .. lane .. sub(job, 3, 3) .. '\0\0\0\1' .. sub(times, 1, 4)
+      .. (later and scheduled_mark or queued_mark) .. extras
+    if later then
+      scheduled = scheduled + 1
+      due[#due + 1] = due_at * 1000
+      due[#due + 1] = id
+      parked[#parked + 1] = id
+      parked[#parked + 1] = job
+    else
+      queued = queued + 1
+      list[queued] = job
+    end
+  end
+  answer[i] = verdict
+end
+
+if #rows > 0 then
+  if digest ~= '' then
+    call('HSETNX', key('contents'), digest, ARGV[5])
+    call('HINCRBY', key('content_refs'), digest, queued + scheduled)
+  end
+  call('HSET', key('rows:', bucket), unpack(rows))
+  call('ZADD', key('buckets'), 'NX', now_s, bucket)
+  if queued > 0 then call('RPUSH', key('lane:', lane), unpack(list)) end
+  if scheduled > 0 then
+    call('ZADD', key('due'), unpack(due))
+    call('HSET', key('jobs'), unpack(parked))
+  end
+  booked[bucket] = {q = queued, s = scheduled}
+  dirty = true
+  call('HINCRBY', key('counts'), 'enqueued', queued + scheduled)
+  close_books()
+end
+local verdicts = table.concat(answer)
+if call_id ~= '' then call('SET', key('call:', call_id), verdicts, 'EX', 120) end
+local woke = 0
+if queued > 0 and ARGV[1] ~= '' and call('SET', key('wake:', lane), '1', 'NX', 'PX', ARGV[1]) then woke = 1 end
+return {woke, verdicts, unpack(owners)}

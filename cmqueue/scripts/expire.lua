@@ -1,0 +1,25 @@
+-- The slow scan: messages that expired inside a list, behind a pause or a stop. Their rows end here; a
+-- tombstone stays for the job.
+-- ARGV: 1 lane letter  2 where to begin  3 how many to look at
+-- Returns {where to go on, 0 at the end; expired ids}
+local lane, from, most = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local expired, ids = {}, {}
+for _, name in ipairs({'lane:', 'ready:'}) do
+  for _, job in ipairs(call('LRANGE', key(name, lane), from, from + most - 1)) do
+    if job_expired(job) then ids[#ids + 1] = job_id(job) end
+  end
+end
+if #ids > 0 then
+  local rows = load_rows(ids)
+  for i = 1, #ids do
+    if rows[i] and not finished(row_state(rows[i])) then
+      move(ids[i], rows[i], 'E', 53, 0)
+      call('SADD', key('withdrawn'), ids[i])
+      expired[#expired + 1] = ids[i]
+    end
+  end
+end
+close()
+local on = from + most
+if on >= math.max(call('LLEN', key('lane:', lane)), call('LLEN', key('ready:', lane))) then on = 0 end
+return {on, expired}

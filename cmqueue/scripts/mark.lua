@@ -1,0 +1,34 @@
+-- Say, before each try, that a batch is about to be posted: renews the lease, refuses a batch that is gone,
+-- and takes out the members that expired, were withdrawn, or did not fit the request.
+-- ARGV: 1 batch id  2 lease, ms  3 earliest expiry in the batch, seconds (0: look at all)
+--       4... ids to give back to the front of their lane
+-- Returns {"lost"} | {"marked", how many are left, expired ids}. Fewer than the caller holds: read it again.
+local id, lease, earliest = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local lane = call('HGET', key('meta:', id), 'lane')
+if not lane or not call('ZSCORE', key('leases'), id) then return {'lost'} end
+local batch = key('batch:', id)
+if #ARGV > 3 or earliest <= now_s or call('SCARD', key('withdrawn')) > 0 then
+  local given, back, stay = {}, {}, {}
+  for i = 4, #ARGV do given[ARGV[i]] = true end
+  local jobs = call('LRANGE', batch, 0, -1)
+  for i = 1, #jobs do
+    local pile = given[job_id(jobs[i])] and back or stay
+    pile[#pile + 1] = jobs[i]
+  end
+  push_front(key('ready:', lane), back)
+  local kept = sift(stay)
+  if #kept < #jobs then
+    call('DEL', batch)
+    if #kept > 0 then call('RPUSH', batch, unpack(kept)) end
+  end
+end
+local left = call('LLEN', batch)
+if left > 0 then
+  call('HSET', key('meta:', id), 'phase', 'posting')
+  call('ZADD', key('leases'), now_ms + lease, id)
+else
+  call('DEL', key('meta:', id))
+  call('ZREM', key('leases'), id)
+end
+close()
+return {'marked', left, expired_now}

@@ -1,0 +1,29 @@
+-- What is known for sure about messages, learnt outside a lease: a late answer. Knowledge is never fenced off:
+-- it ends doubt, corrects `unknown` and revokes a resend that has not begun.
+-- ARGV: per message: id, record of 10 bytes (cmqueue/settlement.py), of which only A and J prove anything
+-- Returns the ids whose rows changed.
+local changed, ids = {}, {}
+for i = 1, #ARGV, 2 do ids[#ids + 1] = ARGV[i] end
+local rows = load_rows(ids)
+for i = 1, #ids do
+  local row, record = rows[i], ARGV[2 * i]
+  local letter = sub(record, 1, 1)
+  local state = row and row_state(row)
+  if row and (letter == 'A' or letter == 'J') and (state == 'U' or not finished(state)) then
+    local job = call('HGET', key('jobs'), ids[i])
+    local reason, code = struct.unpack('>I1I2', sub(record, 2, 4))
+    local parts = byte(record, 5)
+    if job then
+      call('ZREM', key('due'), ids[i])
+      call('ZREM', key('doubt'), ids[i])
+      unpark('kept', ids[i])
+      release_content(job)
+    elseif state ~= 'U' then -- its job lies in a list or a batch: a tombstone keeps it from going out
+      call('SADD', key('withdrawn'), ids[i])
+    end
+    move(ids[i], row, letter, 43, code, 0, 0, parts > 0 and parts or nil)
+    changed[#changed + 1] = ids[i]
+  end
+end
+close()
+return changed

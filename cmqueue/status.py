@@ -1,0 +1,127 @@
+"""Where a message stands, as a value and as a sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from cmqueue.lane import Guarantee, Lane
+from cmqueue.partition import Standing
+from cmqueue.row import Entry, Row, iso
+from cmqueue.state import State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """Where one message stands. Times are seconds since 1970; `code` is CM's, 0 where none applies."""
+
+    id: str
+    state: State
+    reason: str
+    code: int
+    lane: Lane
+    guarantee: Guarantee
+    attempts: int
+    resends: int
+    parts: int
+    expires_at: int
+    history: tuple[Entry, ...]
+    client_reference: str | None
+    campaign: str | None
+    metadata: dict[str, Any] | None
+    standing: Standing
+
+    @classmethod
+    def of(cls, id: str, standing: Standing) -> Status:
+        row = Row.unpack(standing.row)
+        last = row.history[-1]
+        state = row.state
+        if state is State.QUEUED and standing.where in ("claimed", "posting"):
+            state = State(standing.where)
+        return cls(
+            id=id,
+            state=state,
+            reason=last.reason.text,
+            code=last.code,
+            lane=row.lane,
+            guarantee=row.guarantee,
+            attempts=row.attempts,
+            resends=row.resends,
+            parts=row.parts,
+            expires_at=row.expires_at,
+            history=row.history,
+            client_reference=row.extras.get("client_reference"),
+            campaign=row.extras.get("campaign"),
+            metadata=row.extras.get("metadata"),
+            standing=standing,
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The status as `cmqueue status --json` prints it."""
+        return {
+            "id": self.id,
+            "state": self.state,
+            "reason": self.reason,
+            "code": self.code,
+            "lane": self.lane,
+            "guarantee": self.guarantee,
+            "attempts": self.attempts,
+            "resends": self.resends,
+            "parts": self.parts,
+            "expires_at": iso(self.expires_at),
+            "client_reference": self.client_reference,
+            "campaign": self.campaign,
+            "metadata": self.metadata,
+            "history": [
+                {"state": entry.state, "reason": entry.reason.text, "code": entry.code, "at": iso(entry.at)}
+                for entry in self.history
+            ],
+        }
+
+    def explain(self) -> str:
+        """One or two sentences: where the message is, why, and what moves it next."""
+        place = self.standing
+        when = iso(place.at_ms / 1000) if place.at_ms else ""
+        match self.state:
+            case State.SCHEDULED if self.attempts or len(self.history) > 1:
+                said = f"It will be tried again at {when}, after {self._why()}."
+            case State.SCHEDULED:
+                said = f"It is scheduled for {when}."
+            case State.QUEUED:
+                said = f"It waits in the lane {self.lane}{self._hold()}."
+            case State.HELD:
+                said = f"It was taken out and is held: {self._why()}."
+            case State.CLAIMED:
+                said = "A worker holds it and has not begun to post it."
+            case State.POSTING:
+                said = "A worker is posting it to CM."
+            case State.AMBIGUOUS:
+                end = "is resent" if self.guarantee is Guarantee.AT_LEAST_ONCE else "ends unknown"
+                said = (
+                    f"Nobody knows whether CM took it ({self._why()}); without a receipt it {end} at {when}."
+                )
+            case State.ACCEPTED:
+                said = f"CM accepted it for a delivery attempt, in {self.parts} part(s)."
+            case State.DEAD | State.UNKNOWN:
+                said = f"It ended {self.state}: {self._why()}. It can be redriven" + (
+                    f" until {when}." if when else "."
+                )
+            case _:
+                said = f"It ended {self.state}: {self._why()}."
+        if not self.state.finished:
+            said += f" It expires at {iso(self.expires_at)}."
+        return said
+
+    def _why(self) -> str:
+        last = self.history[-1]
+        return last.reason.text.replace("_", " ") + (f", CM's code {last.code}" if last.code else "")
+
+    def _hold(self) -> str:
+        place = self.standing
+        if place.paused:
+            return f", which is held ({place.paused})"
+        if place.gate:
+            until = datetime.fromtimestamp(place.gate_until_ms / 1000, UTC)
+            return f"; the account is held ({place.gate}) and is probed next at {until:%H:%M:%S}Z"
+        return ""

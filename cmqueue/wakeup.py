@@ -1,0 +1,77 @@
+"""The wake-up: the one Celery task there is. It says "drain this lane" and never carries a message.
+
+Published through a private Celery application, so a web app that has its own is left alone; the queues carry a
+prefix of their own in the broker.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+from celery import Celery
+
+from cmqueue.lane import Lane
+from cmqueue.log import log
+
+TASK = "cmqueue.drain"
+KEY_PREFIX = "cmqueue:"
+_COOL_DOWN = 5.0
+
+
+def transport_options(timeout: float) -> dict[str, Any]:
+    """kombu's options for the broker, of publisher and worker alike. The prefix keeps our queues our own."""
+    return {
+        "global_keyprefix": KEY_PREFIX,
+        "socket_timeout": timeout,
+        "socket_connect_timeout": min(timeout, 2.0),
+        "socket_keepalive": True,
+        "retry_on_timeout": False,
+    }
+
+
+class Waker:
+    """Publishes wake-ups. A failed publish never fails an enqueue: the sweepers wake the lane within a second."""
+
+    def __init__(self, broker_url: str) -> None:
+        self._broker_url = broker_url
+        self._app: Celery | None = None
+        self._pid = 0
+        self._quiet_until = 0.0
+
+    def wake(self, lane: Lane, partition: str) -> bool:
+        """Ask for a drain of `lane`; whether the broker took it."""
+        if time.monotonic() < self._quiet_until:
+            return False
+        if self._pid != os.getpid():  # after a fork the parent's sockets are not ours
+            self._app, self._pid = _publisher(self._broker_url), os.getpid()
+        assert self._app is not None
+        try:
+            self._app.send_task(
+                TASK, args=(lane.value, partition), queue=lane.value, retry=False, ignore_result=True
+            )
+        except Exception as error:  # noqa: BLE001  # kombu raises whatever its transport does; none may reach an enqueue
+            self._quiet_until = time.monotonic() + _COOL_DOWN
+            log.warning("wakeup.failed", lane=lane.value, error=type(error).__name__)
+            return False
+        return True
+
+    def close(self) -> None:
+        if self._app is not None and self._pid == os.getpid():
+            self._app.close()
+        self._app, self._pid = None, 0
+
+
+def _publisher(broker_url: str) -> Celery:
+    app = Celery("cmqueue", broker=broker_url, set_as_current=False)
+    app.conf.update(
+        broker_transport_options=transport_options(0.25),
+        broker_connection_timeout=0.25,
+        broker_connection_retry=False,
+        broker_pool_limit=4,
+        task_ignore_result=True,
+        task_send_sent_event=False,
+        task_serializer="json",
+    )
+    return app

@@ -1,0 +1,305 @@
+"""An attempt: one claimed batch through encode, mark, POST and settle. The shell around what the worker decides."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    retry_if_result,
+    stop_after_attempt,
+    stop_after_delay,
+    stop_any,
+    stop_when_event_set,
+    wait_random_exponential,
+)
+
+from cmqueue.errors import OutboxUnavailable
+from cmqueue.job import Job
+from cmqueue.lane import Lane
+from cmqueue.partition import Batch, Endpoint, GateRules, Partition, unpacked
+from cmqueue.settlement import Settlement
+from cmqueue.state import Reason, State
+from config.settings import WorkerSettings
+from worker.answer import Answer, NoAnswer, NoAnswerKind
+from worker.gateway import Gateway
+from worker.grouping import Composed, compose
+from worker.journal import Journal
+from worker.outcome import Accepted, Outcome
+from worker.policy import RetryRules, Standing, decide, settlement
+from worker.reading import Reading, read
+
+SHORT_TRIES = 3
+SHORT_SECONDS = 4.0
+CONTENTS_CACHED = 256
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class NotPosted:
+    """No request was made: the batch was lost, or Redis or time ran out."""
+
+    why: str
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A batch ready for the wire. `fates` are of the members that stay out of the request."""
+
+    batch: Batch
+    jobs: list[Job]
+    composed: Composed
+    fates: dict[int, Settlement]
+
+
+class Attempt:
+    """Delivers batches of one partition for one account."""
+
+    def __init__(
+        self,
+        partition: Partition,
+        token: str,
+        gateway: Gateway,
+        settings: WorkerSettings,
+        journal: Journal,
+        stopping: threading.Event,
+    ) -> None:
+        self.partition = partition
+        self._token = token
+        self._gateway = gateway
+        self._settings = settings
+        self.journal = journal
+        self._stopping = stopping
+        self._contents: dict[bytes, bytes] = {}
+        self._resend_after = settings.resend_after()
+        self._retry = RetryRules(
+            schedule=settings.retry_schedule,
+            max_attempts=settings.max_attempts,
+            overload_floor=settings.overload_floor,
+            reconcile_seconds=settings.reconcile_seconds,
+            max_resends=settings.max_resends,
+        )
+        self._gate = GateRules(
+            probe_first=settings.probe_seconds, dead_retention=float(settings.dead_retention_seconds)
+        )
+
+    def deliver(self, batch: Batch) -> None:
+        """Post one batch and write down what became of every message in it."""
+        self.journal.claimed(batch)
+        prepared = self._prepare(batch)
+        if not prepared.composed.pairs:
+            everything = [prepared.fates.get(i, _GIVEN_BACK) for i in range(len(prepared.jobs))]
+            self._settle(prepared, everything, Endpoint("unposted", "nothing to send"))
+            return
+        result, prepared, tries = self._post(prepared)
+        if isinstance(result, NotPosted):
+            self.journal.unposted(prepared.batch, result.why)
+            if result.why != "lost":
+                self._settle(prepared, [_GIVEN_BACK] * len(prepared.jobs), Endpoint("unposted", result.why))
+            return
+        composed = prepared.composed
+        self.journal.posted(batch, result, size=len(composed.pairs), sent=len(composed.body), tries=tries)
+        reading = read(result, composed.pairs)
+        self._alarm(prepared.batch, reading)
+        self._settle(
+            prepared,
+            self._settlements(prepared, reading),
+            _endpoint(reading, result),
+            stop_lane=reading.refused_whole is not None,
+        )
+
+    def _prepare(self, batch: Batch) -> Prepared:
+        jobs = unpacked(batch)
+        fates: dict[int, Settlement] = {}
+        if self._settings.only_to is not None:
+            fates = {
+                at: _NOT_ALLOWED
+                for at, job in enumerate(jobs)
+                if not job.number.startswith(self._settings.only_to)
+            }
+        going = [at for at in range(len(jobs)) if at not in fates]
+        composed = compose(
+            [jobs[at] for at in going],
+            self._shared(jobs),
+            self.partition.code,
+            self._settings.batch_bytes,
+            self._token if self._settings.body_token else None,
+        )
+        if fates:  # back to positions in the batch
+            composed = replace(
+                composed,
+                order=[going[at] for at in composed.order],
+                left=[going[at] for at in composed.left],
+                lost=[going[at] for at in composed.lost],
+            )
+        fates |= dict.fromkeys(composed.lost, _CONTENT_LOST)
+        return Prepared(batch, jobs, composed, fates)
+
+    def _shared(self, jobs: list[Job]) -> dict[bytes, bytes]:
+        """The shared contents that `jobs` need. Contents never change, so each is fetched once."""
+        needed = {job.content for job in jobs if job.shared}
+        absent = [digest for digest in needed if digest not in self._contents]
+        if absent:
+            if len(self._contents) + len(absent) > CONTENTS_CACHED:
+                self._contents = {}
+                absent = list(needed)
+            self._contents = self._contents | self.partition.contents(absent)
+        return self._contents
+
+    def _post(self, prepared: Prepared) -> tuple[Answer | NotPosted, Prepared, int]:
+        """Mark and POST, again within seconds while provably nothing was sent (tenacity's short clock)."""
+        tries = 0
+
+        def once() -> Answer | NotPosted:
+            nonlocal prepared, tries
+            began = time.monotonic()
+            marked = self._mark(prepared)
+            if isinstance(marked, NotPosted):
+                return marked
+            prepared = marked
+            if time.monotonic() - began > self._settings.lease_seconds / 2:
+                return NotPosted("too late after the mark")
+            tries += 1
+            return self._gateway.post(prepared.composed.body, self._token)
+
+        retrying = Retrying(
+            retry=retry_if_result(_certainly_unsent),
+            stop=stop_any(
+                stop_after_attempt(SHORT_TRIES),
+                stop_after_delay(SHORT_SECONDS),
+                stop_when_event_set(self._stopping),
+            ),
+            wait=wait_random_exponential(multiplier=0.1, max=1.0),
+            sleep=self._stopping.wait,
+            retry_error_callback=_last_result,
+        )
+        return retrying(once), prepared, tries
+
+    def _mark(self, prepared: Prepared) -> Prepared | NotPosted:
+        """The batch as it stands marked; without members that were cancelled, expired, or did not fit."""
+        jobs, left = prepared.jobs, prepared.composed.left
+        keys = [jobs[at].bucket + jobs[at].tail for at in left]
+        earliest = min(job.expires_at for job in jobs)
+        try:
+            count, expired = self.partition.mark(
+                prepared.batch.id,
+                lease=self._settings.lease_seconds,
+                earliest_expiry=earliest,
+                give_back=keys,
+            )
+            self.journal.expired(expired)
+            if count is None:
+                return NotPosted("lost")
+            if count == len(jobs) and not left:
+                return prepared
+            if count == 0:
+                return NotPosted("lost")
+            again = prepared.batch._replace(jobs=self.partition.members(prepared.batch.id))
+            prepared = self._prepare(again)
+        except OutboxUnavailable:
+            return NotPosted("Redis was away at the mark")
+        if not prepared.composed.pairs or prepared.composed.left:
+            return NotPosted("nothing to send")
+        return prepared
+
+    def _settlements(self, prepared: Prepared, reading: Reading) -> list[Settlement]:
+        """One settlement per job, in the batch's order."""
+        found: list[Settlement | None] = [prepared.fates.get(at) for at in range(len(prepared.jobs))]
+        accepted: dict[Outcome, Settlement] = {}
+        for at, outcome in zip(prepared.composed.order, reading.outcomes, strict=True):
+            kept = accepted.get(outcome)
+            if kept is None:
+                kept = self._decided(prepared.jobs[at], outcome)
+                if isinstance(outcome, Accepted):  # the same for every message; others draw their own wait
+                    accepted[outcome] = kept
+            found[at] = kept
+        return [kept or _GIVEN_BACK for kept in found]
+
+    def _decided(self, job: Job, outcome: Outcome) -> Settlement:
+        standing = Standing(
+            attempts=job.attempts,
+            resends=job.resends,
+            at_least_once=job.at_least_once,
+            resend_after=self._resend_after[Lane(job.lane)],
+        )
+        return settlement(decide(outcome, standing, self._retry, random.random()))
+
+    def _alarm(self, batch: Batch, reading: Reading) -> None:
+        if reading.missing or reading.extra:
+            self.journal.mismatched(batch, missing=reading.missing, extra=reading.extra)
+        if reading.account_fault is not None:
+            self.journal.account_stopped(reading.account_fault.code, reading.account_fault.meaning)
+        if reading.refused_whole is not None:
+            self.journal.lane_stopped(batch.lane, reading.refused_whole)
+
+    def _settle(
+        self,
+        prepared: Prepared,
+        settlements: list[Settlement],
+        endpoint: Endpoint,
+        *,
+        stop_lane: bool = False,
+    ) -> None:
+        """Log, then write. While Redis is away it is asked again: an answer must not be lost to an outage."""
+        batch, jobs = prepared.batch, prepared.jobs
+        self.journal.settled(batch, jobs, settlements)
+        missing = self._patiently(
+            lambda: self.partition.settle(batch.id, settlements, endpoint, self._gate, stop_lane=stop_lane)
+        )
+        if missing:
+            self.journal.missing_rows(batch, missing)
+        if missing is None and endpoint.did != "unposted":
+            proofs = [
+                (job.bucket + job.tail, kept)
+                for job, kept in zip(jobs, settlements, strict=True)
+                if kept.state in (State.ACCEPTED, State.REJECTED)
+            ]
+            if proofs:
+                changed = self._patiently(lambda: self.partition.prove(proofs))
+                if changed:
+                    self.journal.settled_late(batch, changed)
+
+    def _patiently(self, write: Callable[[], T]) -> T:
+        """`write`, again while Redis is away; told to stop, the lease's end makes the batch ambiguous."""
+        retrying = Retrying(
+            retry=retry_if_exception_type(OutboxUnavailable),
+            stop=stop_when_event_set(self._stopping),
+            wait=wait_random_exponential(multiplier=0.05, max=1.0),
+            sleep=self._stopping.wait,
+            reraise=True,
+        )
+        return retrying(write)
+
+
+_NOT_ALLOWED = Settlement(State.SUPPRESSED, Reason.NOT_ALLOWED, counts=False)
+_CONTENT_LOST = Settlement(State.DEAD, Reason.CONTENT_LOST, counts=False)
+_GIVEN_BACK = Settlement(State.QUEUED, Reason.GIVEN_BACK, counts=False)
+
+
+def _certainly_unsent(result: Answer | NotPosted) -> bool:
+    return isinstance(result, NoAnswer) and result.kind is NoAnswerKind.NOT_CONNECTED
+
+
+def _last_result(state: RetryCallState) -> Answer | NotPosted:
+    assert state.outcome is not None
+    result: Answer | NotPosted = state.outcome.result()
+    return result
+
+
+def _endpoint(reading: Reading, answer: Answer) -> Endpoint:
+    """What the request says of the endpoint, for the brake and the account stop."""
+    if reading.account_fault is not None:
+        return Endpoint("stopped", f"{reading.account_fault.code}")
+    if reading.answered:
+        return Endpoint("answered")
+    return Endpoint(
+        "silent", answer.kind.value if isinstance(answer, NoAnswer) else f"status {answer.status}"
+    )

@@ -1,0 +1,121 @@
+"""The Celery application: `celery -A worker worker`. Here, and nowhere else, Celery meets the worker."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import structlog
+from celery import Celery, bootsteps
+from celery.signals import celeryd_init, setup_logging, worker_init, worker_shutting_down
+
+from cmqueue.errors import CmqueueError, OutboxUnavailable, SettingsError
+from cmqueue.lane import Lane
+from cmqueue.outbox import Outbox
+from cmqueue.wakeup import TASK
+from config.celery import configuration
+from config.logging import configure
+from config.settings import WorkerSettings
+from worker.drain import Drain
+from worker.sweeper import Sweeper
+
+log = structlog.get_logger("cmqueue.worker")
+
+
+def _settings() -> WorkerSettings:
+    """The settings; on a wrong one the process ends with a line that names the variable."""
+    try:
+        return WorkerSettings.from_env()
+    except SettingsError as error:
+        sys.exit(f"cmqueue worker: {error}")
+
+
+settings = _settings()
+app = Celery("worker", set_as_current=False)
+app.conf.update(configuration(settings))
+
+
+@setup_logging.connect(weak=False)
+def _one_stream(**_: Any) -> None:
+    configure(level=settings.log_level, console=settings.console)
+
+
+@celeryd_init.connect(weak=False)
+def _no_banner(instance: Any, **_: Any) -> None:
+    """Standard output is a stream of structured lines."""
+    instance.quiet = True
+
+
+@worker_init.connect(weak=False)
+def _check(**_: Any) -> None:
+    """Refuse to start on what would lose or double messages."""
+    try:
+        settings.demand_tokens()
+        outbox = Outbox(settings)
+        policy = eviction_policy(outbox)
+        if policy not in (None, "noeviction"):
+            raise SettingsError(
+                "CMQUEUE_REDIS_URL",
+                f"that Redis evicts keys (maxmemory-policy {policy}) and would lose messages; set it to noeviction",
+            )
+        _ = outbox.registry.key  # differs from the installation's: SettingsError
+    except OutboxUnavailable as error:
+        log.warning("redis.unreachable", problem=error.problem)  # it may come: the sweeper goes on asking
+    except CmqueueError as error:
+        sys.exit(f"cmqueue worker: {error}")
+
+
+def eviction_policy(outbox: Outbox) -> str | None:
+    """Redis's maxmemory-policy; None where a managed Redis does not tell."""
+    try:
+        return str(outbox.redis_setting("maxmemory-policy"))
+    except OutboxUnavailable:
+        return None
+
+
+class DeliveryStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
+    """Builds the drain when the pool is there, and runs the sweeper as long as the worker runs."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def __init__(self, worker: Any, **options: Any) -> None:
+        super().__init__(worker, **options)
+        self.sweeper: Sweeper | None = None
+
+    def start(self, worker: Any) -> None:
+        served = [lane for lane in Lane if lane.value in app.amqp.queues.consume_from]
+        drain = Drain(Outbox(settings), settings, served, worker.concurrency)
+        app.drain = drain
+        self.sweeper = Sweeper(drain, settings)
+        self.sweeper.start()
+        if settings.body_token:
+            log.warning(
+                "setting.deprecated", variable="CMQUEUE_BODY_TOKEN", why="the token travels in the body too"
+            )
+        log.info("worker.started", lanes=[lane.value for lane in served], threads=worker.concurrency)
+
+    def stop(self, _worker: Any) -> None:
+        if self.sweeper is not None:
+            self.sweeper.stop()
+
+
+app.steps["worker"].add(DeliveryStep)
+
+
+@worker_shutting_down.connect(weak=False)
+def _stop(**_: Any) -> None:
+    """No new POST starts; what is in flight is recorded, then Celery's warm shutdown goes on."""
+    if app.drain is not None:
+        app.drain.stopping.set()
+
+
+app.drain = None
+
+
+@app.task(name=TASK, ignore_result=True)  # type: ignore[untyped-decorator]  # Celery has no types
+def drain(lane: str, partition: str) -> None:
+    """Drain `lane` of a partition: the wake-up. It carries no message."""
+    try:
+        app.drain.wake(Lane(lane), partition)
+    except OutboxUnavailable as error:
+        log.warning("drain.interrupted", lane=lane, partition=partition, problem=error.problem)

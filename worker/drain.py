@@ -1,0 +1,133 @@
+"""The drain: take batches out of a partition's lanes and deliver them, until nothing waits."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import threading
+import time
+from collections.abc import Sequence
+from typing import assert_never
+
+from cmqueue.errors import OutboxUnavailable
+from cmqueue.lane import Lane
+from cmqueue.outbox import Outbox
+from cmqueue.partition import Batch, Empty, Held, Linger, Partition
+from config.settings import WorkerSettings
+from worker.attempt import Attempt
+from worker.gateway import Gateway
+from worker.journal import Journal, log
+from worker.order import claim_order
+from worker.slots import Slots
+
+#: Seconds after which a drain makes room for the wake-ups behind it, by asking for another.
+BUDGET = 2.0
+
+
+class Drain:
+    """Drains the partitions of one worker process. Its calls may come from any thread."""
+
+    def __init__(self, outbox: Outbox, settings: WorkerSettings, lanes: Sequence[Lane], threads: int) -> None:
+        self.outbox = outbox
+        self.lanes = list(lanes)
+        self.stopping = threading.Event()
+        self._settings = settings
+        self._slots = Slots(threads)
+        self._urgent = [lane for lane in self.lanes if lane.rules.share is None]
+        self._attempts: dict[str, Attempt] = {}
+        self._lock = threading.Lock()
+        self._gateway = Gateway(
+            settings.endpoint,
+            connect_timeout=settings.connect_timeout,
+            read_timeout=settings.read_timeout,
+            idle_seconds=settings.idle_seconds,
+        )
+
+    def partitions(self) -> list[tuple[Partition, str]]:
+        """The partitions whose account this worker holds a token for."""
+        return [
+            (partition, account)
+            for account, partition in self.outbox.registry.known().values()
+            if account in self._settings.tokens
+        ]
+
+    def wake(self, lane: Lane, partition: str) -> None:
+        """Serve a wake-up for `lane` of the partition with the code `partition`, in the calling thread."""
+        attempt = self._attempt(partition)
+        if attempt is None:
+            return
+        attempt.partition.drop_wake(lane)  # first, so that no wake-up is lost between this and the claim
+        if self._slots.take(partition):
+            with self._slots.held(partition) as work:
+                for code in work:
+                    serving = self._attempt(code)
+                    if serving is not None:
+                        self._serve(serving, self.lanes)
+        elif self._urgent:
+            self._serve(attempt, self._urgent)
+
+    def _attempt(self, code: str) -> Attempt | None:
+        """The attempt of a partition, None where its account has no token here."""
+        with self._lock:
+            found = self._attempts.get(code)
+            if found is None:
+                account, partition = self.outbox.registry.known().get(code, ("", None))
+                token = self._settings.tokens.get(account)
+                if partition is None or token is None:
+                    log.error("account.unknown", account=account or None, partition=code)
+                    return None
+                journal = Journal(code, account)
+                found = Attempt(partition, token, self._gateway, self._settings, journal, self.stopping)
+                self._attempts[code] = found
+            return found
+
+    def _serve(self, attempt: Attempt, lanes: Sequence[Lane]) -> None:
+        """Claim and deliver until nothing waits, something holds, or the time is over."""
+        partition, journal, settings = attempt.partition, attempt.journal, self._settings
+        end = time.monotonic() + BUDGET
+        lingering = [lane for lane in lanes if lane.rules.linger]
+        linger: Sequence[Lane] = lingering
+        alone = True
+        while not self.stopping.is_set():
+            claim, expired = partition.claim(
+                secrets.token_hex(8),
+                claim_order(lanes, random.random()),
+                lease=settings.lease_seconds,
+                limit=settings.batch_size,
+                byte_cap=settings.batch_bytes,
+                max_ambiguous=settings.max_ambiguous,
+                linger=linger,
+            )
+            journal.expired(expired)
+            match claim:
+                case Batch():
+                    if alone and len(claim.jobs) >= settings.batch_size:
+                        self._call_another(partition, claim.lane)
+                    alone = False
+                    linger = lingering
+                    attempt.deliver(claim)
+                    if time.monotonic() > end:
+                        self._call_another(partition, claim.lane)
+                        return
+                case Linger(lane):
+                    linger = ()
+                    self.stopping.wait(lane.rules.linger)
+                case Held():
+                    journal.held(claim)
+                    return
+                case Empty():
+                    return
+                case unknown:
+                    assert_never(unknown)
+
+    def _call_another(self, partition: Partition, lane: Lane) -> None:
+        """Ask for one more drain of `lane`, here or in another process."""
+        if partition.take_wake(lane):
+            self.outbox.waker.wake(lane, partition.code)
+
+    def without_broker(self, lane: Lane, partition: str) -> None:
+        """Drain a lane that the broker's wake-ups do not reach. Runs in a thread of the sweeper's."""
+        try:
+            self.wake(lane, partition)
+        except OutboxUnavailable as error:
+            log.warning("drain.interrupted", lane=lane.value, partition=partition, problem=error.problem)

@@ -1,0 +1,156 @@
+"""The log of deliveries: which event says what, and with which fields. No line holds a number, a text or a token.
+
+Lines are written before the script that makes a message resendable or final: each at least once, and exactly
+once without a crash. The history in Redis is authoritative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import structlog
+
+from cmqueue.job import Job
+from cmqueue.lane import Lane
+from cmqueue.partition import Batch, Held, Told
+from cmqueue.settlement import Settlement
+from cmqueue.state import State
+from worker.answer import Answer, NoAnswer, Response
+
+log = structlog.get_logger("cmqueue.worker")
+
+#: Container loggers cut lines at 16 KB; 400 ids take 12.
+IDS_PER_LINE = 400
+
+_EVENT = {
+    State.REJECTED: "message.rejected",
+    State.DEAD: "message.dead",
+    State.SCHEDULED: "message.retry_scheduled",
+    State.AMBIGUOUS: "message.ambiguous",
+    State.QUEUED: "message.given_back",
+    State.EXPIRED: "message.expired",
+    State.SUPPRESSED: "message.suppressed",
+}
+_SWEPT = {
+    "resent": "message.resent",
+    "unknown": "message.unknown",
+    "expired": "message.expired",
+    "dead": "message.dead",
+    "reclaimed": "batch.reclaimed",
+    "split": "batch.split",
+}
+
+
+class Journal:
+    """The events of one partition."""
+
+    def __init__(self, partition: str, account: str) -> None:
+        self.partition = partition
+        self._log = log.bind(account=account, partition=partition)
+
+    def claimed(self, batch: Batch) -> None:
+        self._log.debug(
+            "batch.claimed", batch=batch.id, lane=batch.lane.value, size=len(batch.jobs), probe=batch.probe
+        )
+
+    def held(self, held: Held) -> None:
+        self._log.info("claim.held", why=held.why, wait=held.wait)
+
+    def posted(self, batch: Batch, answer: Answer, *, size: int, sent: int, tries: int) -> None:
+        """One line per attempt. `size` is of messages, `sent` of bytes."""
+        line = self._log.bind(
+            batch=batch.id,
+            lane=batch.lane.value,
+            size=size,
+            sent=sent,
+            tries=tries,
+            seconds=round(answer.seconds, 4),
+        )
+        match answer:
+            case Response(status=200):
+                line.info("batch.posted", status=200)
+            case Response(status=status):
+                line.warning("attempt.failed", status=status, retry_after=answer.retry_after)
+            case NoAnswer(kind=kind):
+                line.warning("attempt.failed", status=None, kind=kind.value, error=answer.detail)
+
+    def unposted(self, batch: Batch, why: str) -> None:
+        self._log.warning("batch.unposted", batch=batch.id, lane=batch.lane.value, why=why)
+
+    def mismatched(self, batch: Batch, *, missing: int, extra: int) -> None:
+        """Rows of an answer that do not fit what was sent: an alarm."""
+        self._log.error("answer.mismatched", batch=batch.id, missing=missing, extra=extra)
+
+    def settled(self, batch: Batch, jobs: Sequence[Job], settlements: Sequence[Settlement]) -> None:
+        """What became of each message: the accepted in summary, every other in a line of its own."""
+        accepted = [
+            self._id(job) for job, kept in zip(jobs, settlements, strict=True) if kept.state is State.ACCEPTED
+        ]
+        for at in range(0, len(accepted), IDS_PER_LINE):
+            page = accepted[at : at + IDS_PER_LINE]
+            self._log.info("batch.accepted", batch=batch.id, lane=batch.lane.value, count=len(page), ids=page)
+        for job, kept in zip(jobs, settlements, strict=True):
+            if kept.state is not State.ACCEPTED:
+                self._message(batch.id, job, kept)
+
+    def _message(self, batch: str, job: Job, kept: Settlement) -> None:
+        # A message given back whole is a fact about its batch; ten thousand lines would say it no better.
+        level = self._log.debug if kept.state is State.QUEUED else self._log.info
+        level(
+            _EVENT[kept.state],
+            id=self._id(job),
+            reference=self.partition + job.bucket + job.random,
+            batch=batch,
+            lane=job.lane,
+            reason=kept.reason.text,
+            code=kept.code,
+            attempt=job.attempts + kept.counts,
+            wait=kept.delay_ms / 1000 if kept.delay_ms else None,
+        )
+
+    def missing_rows(self, batch: Batch, count: int) -> None:
+        """Redis has no row for messages that it handed out: it lost acknowledged writes."""
+        self._log.critical("outbox.rows_missing", batch=batch.id, count=count)
+
+    def settled_late(self, batch: Batch, changed: Sequence[str]) -> None:
+        self._log.warning(
+            "batch.settled_late",
+            batch=batch.id,
+            count=len(changed),
+            ids=[self.partition + key for key in changed[:IDS_PER_LINE]],
+        )
+
+    def expired(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            self._log.info("message.expired", id=self.partition + key)
+
+    def lease_lost(self, batch: str, jobs: Sequence[Job]) -> None:
+        """A batch was being posted when its worker vanished: whether CM has it, nobody knows."""
+        self._log.error("batch.lost", batch=batch, size=len(jobs))
+        for job in jobs:
+            self._log.info(
+                "message.ambiguous",
+                id=self._id(job),
+                reference=self.partition + job.bucket + job.random,
+                batch=batch,
+                lane=job.lane,
+                reason="worker_lost",
+            )
+
+    def swept(self, told: Iterable[Told]) -> None:
+        for word, key, detail in told:
+            if word == "ambiguous":
+                continue  # said before the sweep, by `lease_lost`
+            if key:
+                self._log.info(_SWEPT[word], id=self.partition + key, reason=detail or None)
+            else:
+                self._log.warning(_SWEPT[word], batch=detail)
+
+    def account_stopped(self, code: int, meaning: str) -> None:
+        self._log.error("account.stopped", code=code, meaning=meaning)
+
+    def lane_stopped(self, lane: Lane, code: int) -> None:
+        self._log.error("lane.stopped", lane=lane.value, code=code, why="CM refused the request as a whole")
+
+    def _id(self, job: Job) -> str:
+        return f"{self.partition}{job.bucket}{job.tail}"

@@ -1,0 +1,106 @@
+"""The sweeper: a thread in every worker process that moves what time moves. Any number of them may run."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+
+from cmqueue.errors import OutboxUnavailable
+from cmqueue.job import Job
+from cmqueue.lane import Lane
+from cmqueue.partition import Partition, SweepRules
+from config.settings import WorkerSettings
+from worker.drain import Drain
+from worker.journal import Journal, log
+
+TICK = 1.0
+#: After Redis was away, those who hold batches settle them first.
+PATIENCE = 5.0
+SCAN_EVERY = 5
+FORGET_EVERY = 60
+MOST_PASSES = 100
+
+
+class Sweeper:
+    """Sweeps every partition each second, with a little chance so that processes do not march in step."""
+
+    def __init__(self, drain: Drain, settings: WorkerSettings) -> None:
+        self._drain = drain
+        self._settings = settings
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="cmqueue-sweeper", daemon=True)
+        self._reclaim_from = 0.0
+        self._scanned: dict[tuple[str, Lane], int] = {}
+        self._helpers: dict[tuple[str, Lane], threading.Thread] = {}
+        self._rules = SweepRules(
+            reconcile=settings.reconcile_seconds,
+            resend_after=settings.resend_after(),
+            max_resends=settings.max_resends,
+            dead_retention=float(settings.dead_retention_seconds),
+        )
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread and wait for it; drains that it started end between batches."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(5)
+
+    def _run(self) -> None:
+        tick = 0
+        away = False
+        while not self._stop.wait(0 if tick == 0 else TICK * random.uniform(0.9, 1.1)):
+            tick += 1
+            try:
+                for partition, account in self._drain.partitions():
+                    self.sweep(partition, Journal(partition.code, account), tick)
+                if away:
+                    log.info("redis.recovered")
+                    away = False
+            except OutboxUnavailable as error:
+                self._reclaim_from = time.monotonic() + PATIENCE
+                if not away:
+                    log.error("redis.unreachable", problem=error.problem)
+                    away = True
+            except Exception:
+                # A sweeper that died would be a worker that heals nothing, for ever.
+                log.exception("sweep.failed")
+
+    def sweep(self, partition: Partition, journal: Journal, tick: int) -> None:
+        """One tick for one partition."""
+        lost = []
+        if time.monotonic() >= self._reclaim_from:
+            for batch in partition.lost():
+                if batch.posting:
+                    journal.lease_lost(batch.id, [Job.unpack(job) for job in batch.jobs])
+                lost.append(batch.id)
+        for _ in range(MOST_PASSES):
+            swept = partition.sweep(self._rules, self._drain.lanes, lost=lost)
+            journal.swept(swept.told)
+            for lane in swept.wake:
+                self._drain.outbox.waker.wake(lane, partition.code)
+            for lane in swept.stale:
+                self._help(lane, partition.code)
+            if not swept.more:
+                break
+        if tick % SCAN_EVERY == 0:
+            for lane in self._drain.lanes:
+                begin = self._scanned.get((partition.code, lane), 0)
+                self._scanned[partition.code, lane], expired = partition.expire(lane, begin)
+                journal.expired(expired)
+        if tick % FORGET_EVERY == 0:
+            partition.drop(self._settings.retention_seconds)
+
+    def _help(self, lane: Lane, partition: str) -> None:
+        """Drain a stale lane in a thread of this process, one at a time."""
+        running = self._helpers.get((partition, lane))
+        if running is not None and running.is_alive():
+            return
+        helper = threading.Thread(
+            target=self._drain.without_broker, args=(lane, partition), name="cmqueue-helper", daemon=True
+        )
+        self._helpers[partition, lane] = helper
+        helper.start()
