@@ -18,13 +18,13 @@ from http.client import HTTPException, HTTPResponse
 from http.cookiejar import DefaultCookiePolicy
 from io import BufferedReader, RawIOBase
 from math import inf
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.certs import where
-from requests.utils import get_environ_proxies
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import DecodeError, HTTPError
@@ -284,7 +284,7 @@ class _Adapter(HTTPAdapter):
         manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
         return manager
 
-    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+    def cert_verify(self, conn: Any, *_: Any) -> None:
         """The context holds the certificates already: requests would load them for each connection anew."""
         conn.cert_reqs = "CERT_REQUIRED"
 
@@ -322,9 +322,9 @@ def _tls_context(ca_bundle: str | None) -> ssl.SSLContext:
     """TLS 1.2 or newer (CM's page "Integration" asks for it), certificates and host names checked."""
     named = [name for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE") if os.environ.get(name)]
     source = named[0] if named and ca_bundle is None else "the bundle of certificates"
-    path = ca_bundle or (os.environ[named[0]] if named else where())
+    path = ca_bundle or (os.environ[named[0]] if named else DEFAULT_CA_BUNDLE_PATH)
     try:
-        if os.path.isdir(path):
+        if Path(path).is_dir():
             context = ssl.create_default_context(capath=path)
         else:
             context = ssl.create_default_context(cafile=path)
