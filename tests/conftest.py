@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,13 +14,14 @@ from cmqueue import Outbox
 from cmqueue.partition import Partition
 from cmqueue.settings import LibrarySettings
 from demo.valkey import RunningServer, running
+from harness import TOKEN, WorkerProcess
 
-ROOT = Path(__file__).resolve().parent.parent
-TOKEN = "11111111-1111-1111-1111-111111111111"
 DEBIAN_REDIS = shutil.which("redis-server")
 
 settings.register_profile(
-    "cmqueue", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    "cmqueue",
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 settings.load_profile("cmqueue")
 
@@ -76,44 +74,6 @@ def each_outbox(server: RunningServer) -> Iterator[Outbox]:
 def partition(each_outbox: Outbox) -> Partition:
     """The default account's partition, on each real server in turn."""
     return each_outbox.registry.partition("default")
-
-
-def eventually(condition: Callable[[], object], seconds: float = 20, every: float = 0.02) -> object:
-    """The first true value of `condition`; fails when none came within `seconds`."""
-    end = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < end, f"not within {seconds} s: {condition}"
-        time.sleep(every)
-
-
-class WorkerProcess:
-    """A real `celery -A worker worker`, its log in a file."""
-
-    def __init__(self, environment: dict[str, str], log: Path, *arguments: str) -> None:
-        self.log = log
-        with log.open("ab") as stream:
-            self.process = subprocess.Popen(
-                [
-                    sys.executable, "-W", "ignore", "-m", "celery", "-A", "worker", "worker",
-                    "-n", f"{log.stem}@test", *arguments,
-                ],
-                cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT,
-            )  # fmt: skip
-
-    def lines(self) -> str:
-        return self.log.read_text()
-
-    def terminate(self, seconds: float = 30) -> int:
-        self.process.terminate()
-        return self.process.wait(seconds)
-
-    def kill(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait(10)
 
 
 @pytest.fixture

@@ -1,0 +1,50 @@
+"""What tests share beside fixtures: waiting on a condition, and real worker processes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TOKEN = "11111111-1111-1111-1111-111111111111"
+
+
+def eventually(condition: Callable[[], object], seconds: float = 20, every: float = 0.02) -> object:
+    """The first true value of `condition`; fails when none came within `seconds`."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < end, f"not within {seconds} s: {condition}"
+        time.sleep(every)
+
+
+class WorkerProcess:
+    """A real `celery -A worker worker`, its log in a file."""
+
+    def __init__(self, environment: dict[str, str], log: Path, *arguments: str) -> None:
+        self.log = log
+        with log.open("ab") as stream:
+            self.process = subprocess.Popen(
+                [
+                    sys.executable, "-W", "ignore", "-m", "celery", "-A", "worker", "worker",
+                    "-n", f"{log.stem}@test", *arguments,
+                ],
+                cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+
+    def lines(self) -> str:
+        return self.log.read_text()
+
+    def terminate(self, seconds: float = 30) -> int:
+        self.process.terminate()
+        return self.process.wait(seconds)
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(10)
