@@ -61,7 +61,7 @@ def test_anything_else_is_refused(setting: str) -> None:
     """
     A value that is no endpoint is refused by the variable's name, and without showing the value.
     """
-    with pytest.raises(SettingsError, match="^CMQUEUE_ENDPOINT: ") as caught:
+    with pytest.raises(SettingsError, match=r"^CMQUEUE_ENDPOINT: ") as caught:
         endpoint_url(setting)
 
     assert "secret" not in str(caught.value)
