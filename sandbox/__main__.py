@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
 import sys
 from collections.abc import Callable, Sequence
 from random import Random
 
-from sandbox.faults import BadFault, Fault, read_fault
+from sandbox.faults import BadFault, Fault, read_faults
 from sandbox.latency import read_latency
 from sandbox.server import Options, serve
 
@@ -48,7 +47,7 @@ def read_options(arguments: Sequence[str] | None = None) -> Options:
     flag("--keep", type=_whole, default=20_000, metavar="N", help="messages kept in full (default 20000)")
     flag(
         "--fault",
-        type=_fault,
+        type=_faults,
         action="append",
         default=[],
         metavar="JSON",
@@ -69,7 +68,7 @@ def read_options(arguments: Sequence[str] | None = None) -> Options:
         pairs=given.pairs,
         keep=given.keep,
         tokens=frozenset(given.token),
-        faults=given.fault,
+        faults=[fault for faults in given.fault for fault in faults],
         latency=given.latency,
         rate=given.rate,
         with_parent=given.with_parent,
@@ -98,10 +97,10 @@ def _positive(text: str) -> float:
     return value
 
 
-def _fault(text: str) -> Fault:
+def _faults(text: str) -> list[Fault]:
     try:
-        return read_fault(json.loads(text))
-    except (json.JSONDecodeError, BadFault) as problem:
+        return read_faults(text)
+    except BadFault as problem:
         raise argparse.ArgumentTypeError(str(problem)) from None
 
 

@@ -22,7 +22,7 @@ from urllib.parse import parse_qsl
 import orjson
 
 from sandbox.exchange import HTML
-from sandbox.faults import KINDS, BadFault, Fault, Faults, read_fault
+from sandbox.faults import KINDS, BadFault, Fault, Faults, read_faults
 from sandbox.inbox import Entry, Inbox
 from sandbox.ledger import Ledger
 from sandbox.numbers import magic_numbers
@@ -92,10 +92,7 @@ class Control:
 
     def _order(self, request: Request) -> Answer:
         try:
-            orders = orjson.loads(request.body)
-            faults = [read_fault(order) for order in (orders if isinstance(orders, list) else [orders])]
-        except orjson.JSONDecodeError:
-            return _error(400, "the body is no JSON")
+            faults = read_faults(request.body)
         except BadFault as problem:
             return _error(400, str(problem))
         self.order(faults)

@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, NamedTuple
 
+import orjson
+
 from sandbox.numbers import normalised
 
 
@@ -106,8 +108,17 @@ class Fault:
         }
 
 
+def read_faults(text: str | bytes) -> list[Fault]:
+    """Faults from JSON, an object or an array of them; raises BadFault, and then none is to be had."""
+    try:
+        orders = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise BadFault("this is no JSON") from None
+    return [read_fault(order) for order in (orders if isinstance(orders, list) else [orders])]
+
+
 def read_fault(order: Mapping[str, Any]) -> Fault:
-    """A fault from its JSON object; raises BadFault."""
+    """A fault from its object; raises BadFault."""
     if not isinstance(order, dict):
         raise BadFault("a fault is a JSON object")
     kind = KINDS.get(str(order.get("kind")))

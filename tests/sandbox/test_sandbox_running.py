@@ -53,6 +53,12 @@ def test_wrong_flags_are_refused_by_name(arguments: list[str], capsys: pytest.Ca
     assert arguments[0].partition("=")[0] in capsys.readouterr().err
 
 
+def test_the_fault_flag_takes_one_or_several() -> None:
+    """An object or an array, as the API does; and the flag may be repeated."""
+    options = read_options(["--fault", '[{"kind":"slow"},{"kind":"hang"}]', "--fault", '{"kind":"status"}'])
+    assert ["slow", "hang", "status"] == [fault.kind for fault in options.faults]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_cleanly(number: signal.Signals) -> None:
     """One line of output, exit code 0, also with a connection open."""
