@@ -146,7 +146,7 @@ class Gateway:
         return session
 
     def _opened(self) -> requests.Session:
-        session = requests.Session()
+        session = _Session()
         session.trust_env = False
         session.proxies.update(self._proxies)
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -162,6 +162,13 @@ class Gateway:
         session.mount("https://", adapter)
         session.mount("http://", adapter)
         return session
+
+
+class _Session(requests.Session):
+    """A session that knows no redirects: told not to follow one, requests would still parse and read it."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - requests' signature
+        return None
 
 
 class _Mine(threading.local):

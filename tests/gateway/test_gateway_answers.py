@@ -16,11 +16,12 @@ from scripted_server import (
     Peer,
     answered,
     calling,
+    kind,
     replying,
     serving,
 )
 
-from worker.answer import Answer, Response
+from worker.answer import Answer, NoAnswerKind, Response
 
 
 def test_an_answer_is_a_value() -> None:
@@ -107,6 +108,20 @@ def test_no_redirect_is_followed(status: int) -> None:
     assert isinstance(answer, Response)
     assert status == answer.status
     assert (1, 0) == (len(server.requests), elsewhere.connections)
+
+
+@pytest.mark.parametrize("location", ["", "http://[::1", "http://127.0.0.1:99999999/", "http://\xff"])
+def test_the_address_of_a_redirect_is_of_no_matter(location: str) -> None:
+    """
+    A redirect to nonsense is read like another answer, and its body is capped like another.
+    """
+    head = b"HTTP/1.1 302 Found\r\nLocation: %b\r\n" % location.encode("latin-1")
+    small, _ = answered(replying(head + b"Content-Length: 2\r\n\r\n{}"))
+    large, _ = answered(replying(head + b"Content-Length: 200000\r\n\r\n" + b"x" * 200_000), answer_cap=1000)
+
+    assert isinstance(small, Response)
+    assert (302, b"{}") == (small.status, small.body)
+    assert NoAnswerKind.TOO_LARGE == kind(large)
 
 
 def test_a_netrc_adds_no_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
