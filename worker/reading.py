@@ -83,7 +83,7 @@ def _without_rows(answer: Response, code: int | None, by_status: Entry, size: in
     return _as_a_whole(by_code, code, None, size, missing=size if by_code.action is Action.READ_ROWS else 0)
 
 
-def _as_a_whole(  # noqa: PLR0917 - private, and each caller names what is not plain
+def _as_a_whole(
     entry: Entry,
     code: int,
     retry_after: float | None,
