@@ -35,7 +35,7 @@ class Audit:
 
 
 def balance(surveys: Iterable[tuple[str, Survey]]) -> Audit:
-    """Add up the partitions, by code, and compare in each: totals, buckets, and the structures that hold jobs."""
+    """Add up the partitions, by code; in each, compare totals, buckets and the structures that hold jobs."""
     audit = Audit()
     for code, (counts, tallies, places) in surveys:
         audit.enqueued += counts.get("enqueued", 0)
@@ -46,12 +46,11 @@ def balance(surveys: Iterable[tuple[str, Survey]]) -> Audit:
             booked = tallies.get(letter, 0) + counts.get(f"dropped:{letter}", 0)
             if booked != states[letter]:
                 audit.problems.append(
-                    f"partition {code}: {states[letter]} {state} by the totals, {booked} by the buckets"
+                    f"partition {code}: {state}: {states[letter]} by the totals, {booked} by the buckets"
                 )
-        if sum(states.values()) != counts.get("enqueued", 0):
-            audit.problems.append(
-                f"partition {code}: {counts.get('enqueued', 0)} enqueued, {sum(states.values())} accounted for"
-            )
+        enqueued, accounted = counts.get("enqueued", 0), sum(states.values())
+        if accounted != enqueued:
+            audit.problems.append(f"partition {code}: {enqueued} enqueued, {accounted} accounted for")
         inside = places["claimed"] + places["posting"]
         queued = places["lanes"] + places["ready"] + inside - places["withdrawn"]
         for found, letter, where in (
@@ -61,9 +60,8 @@ def balance(surveys: Iterable[tuple[str, Survey]]) -> Audit:
             (places["jobs"] - places["due"] - places["doubt"] - places["kept"], "h", "held"),
         ):
             if found != states[letter]:
-                audit.problems.append(
-                    f"partition {code}: {states[letter]} {STATE_OF_LETTER[letter]} by the rows, {found} {where}"
-                )
+                state = STATE_OF_LETTER[letter]
+                audit.problems.append(f"partition {code}: {states[letter]} {state} by rows, {found} {where}")
         audit.waiting[State.QUEUED] -= inside
         audit.waiting[State.CLAIMED] += places["claimed"]
         audit.waiting[State.POSTING] += places["posting"]

@@ -37,7 +37,7 @@ class Slot(NamedTuple):
 
 
 class Terms(NamedTuple):
-    """When and how: what lane, options and validity come to for one message. Seconds since 1970, and seconds."""
+    """When and how: what lane, options and validity come to. Seconds since 1970 (0: at once), and seconds."""
 
     due_at: int
     life: int
@@ -156,7 +156,7 @@ def arguments(
 
 
 class Verdict(NamedTuple):
-    """What the script said of one message. `owner` and `random` name the one that came first, where one did."""
+    """What the script said of one message. `owner` and `random` name the one that came first, if one did."""
 
     letter: str
     owner: str = ""

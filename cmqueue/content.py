@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from datetime import datetime  # noqa: TC003 - pydantic reads the annotations when it runs
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import (
@@ -39,7 +39,7 @@ _FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z_]{0,39}[0-9]?")
 _GUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 
-class Problem(ValueError):  # noqa: N818 - no error by itself: a part of InvalidMessage
+class Problem(ValueError):
     """What is wrong with one value. The field that it stands in adds its name and its rule."""
 
 

@@ -40,7 +40,7 @@ class UnknownLane(CmqueueError, ValueError):
 
 
 class IdempotencyConflict(CmqueueError):
-    """The idempotency key belongs to another payload (account, number or content differ). `id` is that message's."""
+    """The key belongs to another payload: account, number or content differ. `id` is that message's."""
 
     def __init__(self, id: str) -> None:
         super().__init__(f"this idempotency key was already used for another message, {id}")

@@ -3,7 +3,7 @@
     reference = partition (2) + time bucket (4) + random (10), upper-case base32, 16 characters
     id        = the same first 6 + base32(HMAC-SHA256(key, reference | number))[:20], 26 characters
 
-So an id, and a receipt's (reference, number), find partition and row without an index, and an id holds no number.
+So an id, and a receipt's (reference, number), find partition and row without an index; an id holds no number.
 CM allows references of 1 to 32 alphanumeric characters and echoes them (developers.cm.com, "integration").
 """
 
@@ -79,7 +79,7 @@ class Identity(NamedTuple):
     @classmethod
     def parse(cls, id: str) -> Identity | None:
         """The parts of `id`, or None where it is not one."""
-        id = id.strip().upper()
-        if not _ID.fullmatch(id):
+        spelling = id.strip().upper()
+        if not _ID.fullmatch(spelling):
             return None
-        return cls(id[:2], id[2:6], id[6:])
+        return cls(spelling[:2], spelling[2:6], spelling[6:])

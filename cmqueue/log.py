@@ -1,4 +1,4 @@
-"""The library's log: structured events on the standard logger `cmqueue`, so that a web app's own settings rule.
+"""The library's log: structured events on the standard logger `cmqueue`, where a web app's settings rule.
 
 Unlike structlog's default it prints nothing by itself: debug and info go nowhere until the app asks for them.
 """

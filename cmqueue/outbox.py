@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any, Literal, Self, TypeVar
 
-
 from cmqueue import chunk
 from cmqueue.audit import Audit, balance
 from cmqueue.channel import numbers_are_opaque
@@ -265,7 +264,7 @@ class Outbox:
     def _broadcast_reference(
         self, partition: Partition, name: str, reference: str, payload: bytes, life: int
     ) -> str:
-        """The reference that belongs to the idempotency key `name`: `reference`, or that of the first call."""
+        """The reference that belongs to the key `name`: `reference`, or that of the first call."""
         where = partition.prefix + "idem:" + keyed(self.registry.key, "broadcast", name.encode()).hex()
         guarded = self.scripts.guarded
         guarded(lambda: self._client.set(where, reference.encode() + payload, nx=True, ex=life))
@@ -334,10 +333,9 @@ class Outbox:
 
 
 def _receipt(partition: Partition, slot: Slot, verdict: Verdict) -> Receipt | IdempotencyConflict:
-    id = slot.reference[:6] + slot.tail
     match verdict.letter:
         case "n":
-            return Receipt(id, slot.reference)
+            return Receipt(slot.reference[:6] + slot.tail, slot.reference)
         case "c":
             return IdempotencyConflict(partition.code + verdict.owner)
         case _:

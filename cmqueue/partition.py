@@ -154,7 +154,7 @@ class Partition:
         linger: Sequence[Lane] = (),
         probe_size: int = 10,
     ) -> tuple[Claim, list[str]]:
-        """Claim a batch as `id` from the first of `lanes` that has any, and the keys that expired meanwhile."""
+        """Claim a batch as `id` from the first of `lanes` that has any; with the keys that expired."""
         order = _letters(lanes)
         reply = self._run(
             "claim", id, _ms(lease), limit, byte_cap, order, max_ambiguous, _letters(linger), probe_size
@@ -255,7 +255,7 @@ class Partition:
 
     def lost(self) -> list[Lost]:
         """Batches whose lease has ended, to be told of before a sweep frees their messages."""
-        return [Lost(id.decode(), phase == b"posting", jobs) for id, phase, jobs in self._run("lost")]
+        return [Lost(batch.decode(), phase == b"posting", jobs) for batch, phase, jobs in self._run("lost")]
 
     def expire(self, lane: Lane, begin: int, count: int = 1000) -> tuple[int, list[str]]:
         """Look through part of a lane for expired messages; where to go on (0: the start) and their keys."""

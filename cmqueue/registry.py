@@ -44,13 +44,16 @@ class Registry:
                 self._key = self._agreed_key()
         return self._key
 
+    def agree(self) -> None:
+        """Compare this process's key with the installation's. Raises SettingsError where they differ."""
+        self._agreed_key()
+
     def _agreed_key(self) -> bytes:
         client, guarded = self._scripts.client, self._scripts.guarded
         key = self._settings.secret_key
         if key is None:
             guarded(lambda: client.set(KEY, secrets.token_hex(32).encode(), nx=True))
             key = guarded(lambda: client.get(KEY))
-            assert key is not None
         mark = fingerprint(key).encode()
         guarded(lambda: client.set(FINGERPRINT, mark, nx=True))
         if guarded(lambda: client.get(FINGERPRINT)) != mark:
@@ -68,7 +71,7 @@ class Registry:
             number = int(self._scripts.guarded(lambda: self._assign(keys=[REGISTRY], args=[name])))
             if number >= PARTITIONS:
                 raise SettingsError(
-                    "CMQUEUE_SHARDS", f"there are more than {PARTITIONS} partitions (accounts × shards)"
+                    "CMQUEUE_SHARDS", f"more than {PARTITIONS} partitions (accounts times shards)"
                 )
             found = self._partitions[name] = Partition(self._scripts, spelled(number, 2))
         return found

@@ -5,27 +5,26 @@ from __future__ import annotations
 from functools import cache
 from importlib import resources
 
-#: The fixed keys that each script may touch, without their prefix; keys built from popped data carry the same tag.
+#: The fixed keys that each script may touch, without their prefix; keys built from data carry the same tag.
+_CONTENT = ("contents", "content_refs")
 KEYS = {
-    "enqueue": ("counts", "buckets", "due", "jobs", "contents", "content_refs"),
-    "claim": ("counts", "leases", "gate", "doubt", "pauses", "pulse", "withdrawn", "contents", "content_refs"),
-    "mark": ("counts", "leases", "withdrawn", "contents", "content_refs"),
-    "settle": (
-        "counts", "leases", "gate", "doubt", "due", "kept", "jobs", "withdrawn", "pauses", "contents", "content_refs",
-    ),
-    "prove": ("counts", "due", "doubt", "kept", "jobs", "withdrawn", "contents", "content_refs"),
+    "enqueue": ("counts", "buckets", "due", "jobs", *_CONTENT),
+    "claim": ("counts", "leases", "gate", "doubt", "pauses", "pulse", "withdrawn", *_CONTENT),
+    "mark": ("counts", "leases", "withdrawn", *_CONTENT),
+    "settle": ("counts", "leases", "gate", "doubt", "due", "kept", "jobs", "withdrawn", "pauses", *_CONTENT),
+    "prove": ("counts", "due", "doubt", "kept", "jobs", "withdrawn", *_CONTENT),
     "sweep": (
-        "counts", "leases", "gate", "doubt", "due", "kept", "jobs", "withdrawn", "pauses", "pulse", "contents",
-        "content_refs",
+        *("counts", "leases", "gate", "doubt", "due", "kept", "jobs", "withdrawn", "pauses", "pulse"),
+        *_CONTENT,
     ),
     "lost": ("leases",),
     "expire": ("counts", "withdrawn"),
-    "cancel": ("counts", "leases", "due", "jobs", "withdrawn", "contents", "content_refs"),
+    "cancel": ("counts", "leases", "due", "jobs", "withdrawn", *_CONTENT),
     "status": ("counts", "leases", "due", "doubt", "kept", "gate", "pauses"),
     "redrive": ("counts", "kept", "jobs"),
     "drop": ("counts", "buckets"),
     "survey": ("counts", "buckets", "leases", "due", "doubt", "kept", "jobs", "withdrawn"),
-}  # fmt: skip
+}
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The library's settings: read once from the environment into one frozen value that refuses to exist when wrong.
+"""The library's settings: read once from the environment into one frozen value that refuses to be wrong.
 
 A setting is a field made by `setting`; the programs' settings (`config.settings`) extend this class, and the
 reference in `docs/settings.md` is generated from both.
@@ -22,7 +22,7 @@ DAY = 24 * 3600
 def setting(
     name: str, default: str | None, read: Callable[[str], Any], doc: str, *, secret: bool = False
 ) -> Any:
-    """A field read from `CMQUEUE_<name>`; `read` turns the text into the value and raises ValueError with the rule.
+    """A field read from `CMQUEUE_<name>`; `read` makes the value of its text or raises ValueError.
 
     Typed as Any, like `dataclasses.field`, so that the class's own annotation says the type.
     """
@@ -97,7 +97,7 @@ class LibrarySettings:
     broker_url: str | None = setting(
         "BROKER_URL",
         None,
-        redis_url,
+        a_redis_url,
         "The Redis that carries the wake-ups; the outbox's when unset.",
         secret=True,
     )

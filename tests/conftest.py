@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from harness import TOKEN, WorkerProcess
 from hypothesis import HealthCheck, settings
 
 from cmqueue import Outbox
 from cmqueue.partition import Partition
 from cmqueue.settings import LibrarySettings
 from demo.valkey import RunningServer, running
-from harness import TOKEN, WorkerProcess
 
 DEBIAN_REDIS = shutil.which("redis-server")
 

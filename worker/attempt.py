@@ -1,4 +1,4 @@
-"""An attempt: one claimed batch through encode, mark, POST and settle. The shell around what the worker decides."""
+"""An attempt: one claimed batch through encode, mark, POST and settle, around what the worker decides."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from tenacity import (
+    Future,
     RetryCallState,
     Retrying,
     retry_if_exception_type,
@@ -165,10 +166,12 @@ class Attempt:
             if isinstance(marked, NotPosted):
                 return marked
             prepared = marked
-            if time.monotonic() - began > self._settings.lease_seconds / 2:
-                return NotPosted("too late after the mark")
             tries += 1
-            return self._gateway.post(prepared.composed.body, self._token)
+            return self._gateway.post(
+                prepared.composed.body,
+                None if self._settings.body_token else self._token,
+                start_by=began + self._settings.lease_seconds / 2,
+            )
 
         retrying = Retrying(
             retry=retry_if_result(_certainly_unsent),
@@ -178,7 +181,7 @@ class Attempt:
                 stop_when_event_set(self._stopping),
             ),
             wait=wait_random_exponential(multiplier=0.1, max=1.0),
-            sleep=self._stopping.wait,
+            sleep=self._sleep,
             retry_error_callback=_last_result,
         )
         return retrying(once), prepared, tries
@@ -267,13 +270,16 @@ class Attempt:
                 if changed:
                     self.journal.settled_late(batch, changed)
 
+    def _sleep(self, seconds: float) -> None:
+        self._stopping.wait(seconds)
+
     def _patiently(self, write: Callable[[], T]) -> T:
         """`write`, again while Redis is away; told to stop, the lease's end makes the batch ambiguous."""
         retrying = Retrying(
             retry=retry_if_exception_type(OutboxUnavailable),
             stop=stop_when_event_set(self._stopping),
             wait=wait_random_exponential(multiplier=0.05, max=1.0),
-            sleep=self._stopping.wait,
+            sleep=self._sleep,
             reraise=True,
         )
         return retrying(write)
@@ -289,9 +295,8 @@ def _certainly_unsent(result: Answer | NotPosted) -> bool:
 
 
 def _last_result(state: RetryCallState) -> Answer | NotPosted:
-    assert state.outcome is not None
-    result: Answer | NotPosted = state.outcome.result()
-    return result
+    """What the last try gave, instead of tenacity's error."""
+    return cast("Answer | NotPosted", cast("Future", state.outcome).result())
 
 
 def _endpoint(reading: Reading, answer: Answer) -> Endpoint:

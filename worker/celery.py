@@ -35,18 +35,18 @@ app = Celery("worker", set_as_current=False)
 app.conf.update(configuration(settings))
 
 
-@setup_logging.connect(weak=False)
+@setup_logging.connect(weak=False)  # type: ignore[untyped-decorator]  # Celery has no types
 def _one_stream(**_: Any) -> None:
     configure(level=settings.log_level, console=settings.console)
 
 
-@celeryd_init.connect(weak=False)
+@celeryd_init.connect(weak=False)  # type: ignore[untyped-decorator]
 def _no_banner(instance: Any, **_: Any) -> None:
     """Standard output is a stream of structured lines."""
     instance.quiet = True
 
 
-@worker_init.connect(weak=False)
+@worker_init.connect(weak=False)  # type: ignore[untyped-decorator]
 def _check(**_: Any) -> None:
     """Refuse to start on what would lose or double messages."""
     try:
@@ -56,9 +56,9 @@ def _check(**_: Any) -> None:
         if policy not in (None, "noeviction"):
             raise SettingsError(
                 "CMQUEUE_REDIS_URL",
-                f"that Redis evicts keys (maxmemory-policy {policy}) and would lose messages; set it to noeviction",
+                f"that Redis evicts keys (maxmemory-policy {policy}), so messages are lost; set noeviction",
             )
-        _ = outbox.registry.key  # differs from the installation's: SettingsError
+        outbox.registry.agree()
     except OutboxUnavailable as error:
         log.warning("redis.unreachable", problem=error.problem)  # it may come: the sweeper goes on asking
     except CmqueueError as error:
@@ -102,7 +102,7 @@ class DeliveryStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has
 app.steps["worker"].add(DeliveryStep)
 
 
-@worker_shutting_down.connect(weak=False)
+@worker_shutting_down.connect(weak=False)  # type: ignore[untyped-decorator]
 def _stop(**_: Any) -> None:
     """No new POST starts; what is in flight is recorded, then Celery's warm shutdown goes on."""
     if app.drain is not None:

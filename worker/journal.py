@@ -1,4 +1,4 @@
-"""The log of deliveries: which event says what, and with which fields. No line holds a number, a text or a token.
+"""The log of deliveries: which event says what. No line holds a number, a text or a token.
 
 Lines are written before the script that makes a message resendable or final: each at least once, and exactly
 once without a crash. The history in Redis is authoritative.

@@ -65,18 +65,13 @@ class Sweeper:
                 if not away:
                     log.error("redis.unreachable", problem=error.problem)
                     away = True
-            except Exception:
+            except Exception:  # noqa: BLE001 - see below
                 # A sweeper that died would be a worker that heals nothing, for ever.
                 log.exception("sweep.failed")
 
     def sweep(self, partition: Partition, journal: Journal, tick: int) -> None:
         """One tick for one partition."""
-        lost = []
-        if time.monotonic() >= self._reclaim_from:
-            for batch in partition.lost():
-                if batch.posting:
-                    journal.lease_lost(batch.id, [Job.unpack(job) for job in batch.jobs])
-                lost.append(batch.id)
+        lost = self._lost(partition, journal)
         for _ in range(MOST_PASSES):
             swept = partition.sweep(self._rules, self._drain.lanes, lost=lost)
             journal.swept(swept.told)
@@ -93,6 +88,16 @@ class Sweeper:
                 journal.expired(expired)
         if tick % FORGET_EVERY == 0:
             partition.drop(self._settings.retention_seconds)
+
+    def _lost(self, partition: Partition, journal: Journal) -> list[str]:
+        """The batches to reclaim, those in doubt logged first; none while their holders may yet settle them."""
+        if time.monotonic() < self._reclaim_from:
+            return []
+        lost = partition.lost()
+        for batch in lost:
+            if batch.posting:
+                journal.lease_lost(batch.id, [Job.unpack(job) for job in batch.jobs])
+        return [batch.id for batch in lost]
 
     def _help(self, lane: Lane, partition: str) -> None:
         """Drain a stale lane in a thread of this process, one at a time."""
