@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lock
+.PHONY: help setup demo test lint check format docs lock
 
 help:  ## what can be made here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,17 +26,27 @@ demo: setup  ## 10,000 messages through a misbehaving endpoint, everything inclu
 test: setup  ## the whole suite
 	$(BIN)/python -m pytest $(ARGS)
 
-check: setup  ## lint, format, types, import contracts and the fast part of the suite
+lint: setup  ## ruff, its format, mypy and the import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+check: lint  ## lint, and the fast part of the suite
 	$(BIN)/python -m pytest -q -m 'not slow'
 
 format: setup  ## let ruff format the tree
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock:  ## resolve pyproject.toml again into requirements.lock (needs uv)
-	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
-	  --generate-hashes --no-emit-index-url --no-header --output-file requirements.lock
+docs: setup  ## write the generated page, docs/settings.md
+	$(BIN)/python -m config.reference
+
+# The address of the package index is the machine's business, so no lock file names one.
+LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+  --no-header
+
+lock:  ## resolve pyproject.toml again into both lock files (needs uv)
+	$(LOCK) --all-extras --output-file requirements.lock
+	$(LOCK) --extra intake --extra numbers --extra worker --constraint requirements.lock \
+	  --output-file requirements-runtime.lock
