@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -284,6 +284,22 @@ class Partition:
     def redrive(self, letter: str, keys: Sequence[str], expires_in: int) -> list[str]:
         """Queue dead (X) or unknown (U) messages again; the keys that were."""
         return [key.decode() for key in self._run("redrive", expires_in, letter, *keys)]
+
+    def rows(self) -> Iterator[tuple[str, bytes]]:
+        """Every row there is, with its key, in small steps. Rows that move meanwhile may come in either state."""
+        client, guarded = self._scripts.client, self._scripts.guarded
+        for bucket in guarded(lambda: client.zrange(self.prefix + "buckets", 0, -1)):
+            cursor, seen = 0, set()
+            while True:
+                cursor, page = guarded(
+                    lambda at=cursor, of=bucket: client.hscan(f"{self.prefix}rows:{of.decode()}", at, count=1000)
+                )
+                for tail, row in page.items():
+                    if tail not in seen:  # HSCAN may name a field twice
+                        seen.add(tail)
+                        yield (bucket + tail).decode(), row
+                if cursor == 0:
+                    break
 
     def kept(self, begin: int, count: int) -> list[tuple[str, bytes | None]]:
         """A page of the dead and unknown: key and row."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+from cmqueue import Outbox, State
 
 ROOT = Path(__file__).resolve().parent.parent
 TOKEN = "11111111-1111-1111-1111-111111111111"
@@ -48,3 +52,23 @@ class WorkerProcess:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait(10)
+
+
+Run = Callable[..., WorkerProcess]
+
+
+def finished(outbox: Outbox, id: str) -> State | None:
+    """The state that the message ended in; None while it waits."""
+    status = outbox.status(id)
+    return status.state if status is not None and status.state.finished else None
+
+
+def all_finished(outbox: Outbox) -> bool:
+    """Whether nothing waits any more."""
+    return outbox.audit().waiting.total() == 0
+
+
+def events(worker: WorkerProcess, name: str) -> list[dict[str, Any]]:
+    """The worker's log lines of one event."""
+    lines = [json.loads(line) for line in worker.lines().splitlines() if line.startswith("{")]
+    return [line for line in lines if line["event"] == name]
