@@ -245,7 +245,7 @@ class Partition:
             WAKE_MS,
             *lost,
         )
-        told = [part.decode() for part in reply[3:]]
+        told = [part.decode() for part in reply[3]]
         return Swept(
             _lanes(reply[0]),
             _lanes(reply[1]),

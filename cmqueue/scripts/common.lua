@@ -150,9 +150,12 @@ local function save_row(bucket, tail, row)
   page[#page + 1] = tail
   page[#page + 1] = row
 end
+local MOST_ARGUMENTS = 2000 -- Lua's stack takes some 8000, and an error here would undo nothing; an even number
 local function close_rows()
   for bucket, page in pairs(pending) do
-    call('HSET', key('rows:', bucket), unpack(page))
+    for at = 1, #page, MOST_ARGUMENTS do
+      call('HSET', key('rows:', bucket), unpack(page, at, math.min(at + MOST_ARGUMENTS - 1, #page)))
+    end
   end
 end
 

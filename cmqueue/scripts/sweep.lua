@@ -5,7 +5,7 @@
 --       9 a lane is stale when nothing was claimed for this long, ms  10 wake-up token's life, ms
 --       11... batches to reclaim, if their lease has ended
 -- Returns {lanes to wake, lanes to drain without the broker, 1 when more is left to move,
---          then triples: word, id, detail}
+--          a list of word, id, detail, word, …}
 -- Every step is idempotent; any number of sweepers may run.
 local most, reconcile, kept_for = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[7])
 local told, more = {}, 0
@@ -157,4 +157,4 @@ if not shut or tonumber(shut) <= now_ms then
     end
   end
 end
-return {wake, stale, more, unpack(told)}
+return {wake, stale, more, told}
