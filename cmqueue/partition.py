@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from cmqueue.connection import Scripts
+from cmqueue.errors import OutboxUnavailable
 from cmqueue.job import Job
 from cmqueue.lane import LANE_OF_LETTER, Lane
 from cmqueue.settlement import Settlement
@@ -316,13 +317,19 @@ class Partition:
         return list(zip(keys, scripts.guarded(pipe.execute), strict=True))
 
     def take_wake(self, lane: Lane) -> bool:
-        """Take the lane's wake-up token; True for the one who must publish."""
+        """Take the lane's wake-up token; True for the one who must publish.
+
+        False too when Redis does not take it, for whoever asks may hold a batch: the sweepers wake the lane.
+        """
         client = self._scripts.client
-        return bool(
-            self._scripts.guarded(
-                lambda: client.set(f"{self.prefix}wake:{lane.letter}", b"1", nx=True, px=WAKE_MS)
+        try:
+            return bool(
+                self._scripts.guarded(
+                    lambda: client.set(f"{self.prefix}wake:{lane.letter}", b"1", nx=True, px=WAKE_MS)
+                )
             )
-        )
+        except OutboxUnavailable:
+            return False
 
     def drop_wake(self, lane: Lane) -> None:
         """Let the next enqueue wake the lane again."""

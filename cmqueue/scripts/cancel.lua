@@ -1,6 +1,7 @@
 -- Take messages back that were certainly not sent.
 -- ARGV: ids
 -- Returns one letter per id: c cancelled, t too late, n not found
+begin_though_full()
 local answer, rows = {}, load_rows(ARGV)
 for i = 1, #ARGV do
   local id, row = ARGV[i], rows[i]

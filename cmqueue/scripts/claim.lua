@@ -29,6 +29,7 @@ if doubtful + (flying + 1) * limit > most then -- only then is it worth counting
   if limit < 1 then return {'held', {}, 'ambiguous', 1000} end
 end
 
+begin_though_full()
 local function lease_out(lane, jobs, reclaims)
   call('HSET', key('meta:', id), 'lane', lane, 'phase', 'claimed', 'probe', probe, 'reclaims', reclaims)
   call('ZADD', key('leases'), now_ms + lease, id)

@@ -1,6 +1,7 @@
 -- Forget a time bucket in which nothing waits and whose last finish is older than the retention.
 -- ARGV: 1 retention, seconds
 -- Returns how many rows went; their counts stay in `dropped:<letter>`, so that the books go on balancing.
+begin_though_full()
 local gone = 0
 for _, bucket in ipairs(call('ZRANGEBYSCORE', key('buckets'), '-inf', now_s - tonumber(ARGV[1]), 'LIMIT', 0, 5)) do
   local page = call('HGETALL', key('tally:', bucket))

@@ -2,6 +2,7 @@
 -- tombstone stays for the job.
 -- ARGV: 1 lane letter  2 where to begin  3 how many to look at
 -- Returns {where to go on, 0 at the end; expired ids}
+begin_though_full()
 local lane, from, most = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local expired, ids = {}, {}
 for _, name in ipairs({'lane:', 'ready:'}) do

@@ -6,6 +6,7 @@
 local id, lease, earliest = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local lane = call('HGET', key('meta:', id), 'lane')
 if not lane or not call('ZSCORE', key('leases'), id) then return {'lost'} end
+begin_though_full()
 local batch = key('batch:', id)
 if #ARGV > 3 or earliest <= now_s or call('SCARD', key('withdrawn')) > 0 then
   local given, back, stay = {}, {}, {}

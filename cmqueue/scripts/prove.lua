@@ -2,6 +2,7 @@
 -- it ends doubt, corrects `unknown` and revokes a resend that has not begun.
 -- ARGV: per message: id, record of 10 bytes (cmqueue/settlement.py), of which only A and J prove anything
 -- Returns the ids whose rows changed.
+begin_though_full()
 local changed, ids = {}, {}
 for i = 1, #ARGV, 2 do ids[#ids + 1] = ARGV[i] end
 local rows = load_rows(ids)

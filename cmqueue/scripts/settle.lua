@@ -18,6 +18,7 @@ end
 local ids = {}
 for i = 1, #jobs do ids[i] = job_id(jobs[i]) end
 local rows = load_rows(ids)
+begin_though_full()
 local given_back, missing, tombs = {}, 0, {}
 local marks = {}
 local has_tombs = call('SCARD', key('withdrawn')) > 0

@@ -9,6 +9,7 @@
 -- Every step is idempotent; any number of sweepers may run.
 local most, reconcile, kept_for = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[7])
 local told, more = {}, 0
+begin_though_full()
 local function tell(word, id, detail)
   told[#told + 1] = word
   told[#told + 1] = id
