@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import redis
@@ -11,7 +12,9 @@ from redis.exceptions import (
     ConnectionError as RedisConnectionError,
 )
 from redis.exceptions import (
+    NoPermissionError,
     OutOfMemoryError,
+    ReadOnlyError,
     RedisError,
 )
 from redis.exceptions import (
@@ -70,8 +73,9 @@ def connect(url: str, timeout: float, *, name: str = "cmqueue") -> redis.Redis:
 class Scripts:
     """The scripts, callable on one client. Safe to share between threads and after a fork."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: redis.Redis, timeout: float) -> None:
         self.client = client
+        self._patience = timeout * 0.3  # a second try must end within the timeout too
         self._scripts = {name: client.register_script(source(name)) for name in KEYS}
 
     def run(self, name: str, prefix: str, args: list[Any]) -> Any:
@@ -87,6 +91,7 @@ class Scripts:
     def guarded(self, command: Any) -> Any:
         """The result of calling `command`, with Redis's failures turned into ours."""
         heard = False
+        began = time.monotonic()
         for last in (False, True):
             try:
                 return command()
@@ -95,13 +100,20 @@ class Scripts:
             except RedisTimeoutError:
                 raise OutboxUnavailable("Redis did not answer in time", maybe_enqueued=True) from None
             except OutOfMemoryError:
+                if heard:
+                    raise OutboxUnavailable("Redis is out of memory", maybe_enqueued=True) from None
                 raise OutboxFull from None
             except RedisConnectionError as error:
                 heard = True
                 problem = f"the connection to Redis was lost ({type(error).__name__})"
+            except (ReadOnlyError, NoPermissionError) as error:
+                # Refused before anything ran.
+                raise OutboxUnavailable(
+                    f"Redis refused: {type(error).__name__}", maybe_enqueued=heard
+                ) from None
             except RedisError as error:
-                # Redis's own words (READONLY, NOPERM, a script's error) hold no data of ours.
-                raise OutboxUnavailable(f"Redis refused: {str(error)[:200]}", maybe_enqueued=False) from None
-            if last:
+                # Redis's own words on a script hold no data of ours; it may have failed half way.
+                raise OutboxUnavailable(f"Redis refused: {str(error)[:200]}", maybe_enqueued=True) from None
+            if last or time.monotonic() - began > self._patience:
                 break
         raise OutboxUnavailable(problem, maybe_enqueued=heard) from None

@@ -15,7 +15,7 @@ from cmqueue.channel import numbers_are_opaque
 from cmqueue.chunk import CALL_ID_BYTES, CHUNK, CHUNK_BYTES, Slot, Verdict
 from cmqueue.connection import Scripts, connect
 from cmqueue.errors import IdempotencyConflict, InvalidMessage
-from cmqueue.identity import Identity, bucket_at, keyed, masked, random_ends
+from cmqueue.identity import Identity, bucket_at, keyed, random_ends
 from cmqueue.lane import Lane, lane_named
 from cmqueue.log import log
 from cmqueue.message import Content, Message, Options, parse_message, parse_recipient
@@ -44,7 +44,7 @@ class Outbox:
     def __init__(self, settings: LibrarySettings) -> None:
         self.settings = settings
         self._client = connect(settings.redis_url, settings.redis_timeout)
-        self.scripts = Scripts(self._client)
+        self.scripts = Scripts(self._client, settings.redis_timeout)
         self.registry = Registry(self.scripts, settings)
         self.waker = Waker(settings.broker)
 
@@ -81,22 +81,12 @@ class Outbox:
         OutboxUnavailable.
         """
         chosen, defaults = lane_named(lane), Options(**options)
-        checked = parse_message(message, default_region=self.settings.default_region)
-        now = time.time()
-        seed = (checked.idempotency_key or defaults.idempotency_key or "").encode() or os.urandom(4)
-        partition = self.registry.partition_for(account, seed)
-        slot = chunk.single(
-            checked,
-            chosen,
-            defaults,
-            account=account,
-            place=partition.code + bucket_at(now),
-            random=random_ends(1)[0],
-            key=self.registry.key,
-            now=now,
+        (random,) = random_ends(1)
+        slot = self._slot(
+            message, chosen, defaults, account=account, shard=os.urandom(4), random=random, now=time.time()
         )
-        verdict = self._write(partition, chosen, [slot])[0]
-        receipt = _receipt(partition, slot, verdict)
+        (verdict,) = self._write(chosen, [slot])
+        receipt = _receipt(slot, verdict)
         if isinstance(receipt, IdempotencyConflict):
             raise receipt
         log.debug(
@@ -104,7 +94,6 @@ class Outbox:
             id=receipt.id,
             reference=receipt.reference,
             lane=chosen.value,
-            number=masked(self.registry.key, checked.to),
             duplicate=receipt.duplicate,
         )
         return receipt
@@ -129,9 +118,11 @@ class Outbox:
             raise InvalidMessage(
                 "idempotency_key", "is given for many messages at once", "a key of its own on each message"
             )
-        region = self.settings.default_region
         if all_or_nothing:
-            messages = [parse_message(message, default_region=region) for message in messages]
+            region, now = self.settings.default_region, time.time()
+            messages = checked = [parse_message(message, default_region=region) for message in messages]
+            for message in checked:
+                chunk.terms(chosen, message, defaults, message.validity, message.channels, now)
         return self._enqueue_chunks(iter(messages), chosen, account, defaults)
 
     def _enqueue_chunks(
@@ -141,58 +132,65 @@ class Outbox:
         account: str,
         defaults: Options,
     ) -> Iterator[Receipt | Refusal]:
-        region, key = self.settings.default_region, self.registry.key
         position = 0
 
-        def prepare() -> tuple[Partition, list[Slot], list[Refusal | None]] | None:
-            """The next chunk: its slots, and for each position a refusal or None. None at the end."""
+        def prepare() -> list[Slot | Refusal] | None:
+            """The next chunk; None at the end."""
             nonlocal position
-            partition = self.registry.partition_for(account, os.urandom(4))
-            place = partition.code + bucket_at(now := time.time())
-            slots: list[Slot] = []
-            results: list[Refusal | None] = []
-            ends = random_ends(CHUNK)
-            size = 0
-            while len(results) < CHUNK and size < CHUNK_BYTES:
+            prepared: list[Slot | Refusal] = []
+            now, ends, size = time.time(), random_ends(CHUNK), 0
+            shard = os.urandom(4)  # of the messages that have no key
+            for item, random in zip(islice(messages, CHUNK), ends, strict=False):
                 try:
-                    item = next(messages)
-                except StopIteration:
-                    break
-                try:
-                    checked = parse_message(item, default_region=region)
-                    slot = chunk.single(
-                        checked, lane, defaults,
-                        account=account, place=place, random=ends[len(slots)], key=key, now=now,
-                    )  # fmt: skip
+                    slot = self._slot(
+                        item, lane, defaults, account=account, shard=shard, random=random, now=now
+                    )
                 except InvalidMessage as error:
-                    results.append(Refusal(position, error.field, error.problem, error.rule))
+                    prepared.append(Refusal(position, error.field, error.problem, error.rule))
                 else:
-                    slots.append(slot)
+                    prepared.append(slot)
                     size += len(slot.job)
-                    results.append(None)
                 position += 1
-            return (partition, slots, results) if results else None
+                if size >= CHUNK_BYTES:
+                    break
+            return prepared or None
 
-        def write(prepared: tuple[Partition, list[Slot], list[Refusal | None]]) -> list[Verdict]:
-            partition, slots, _ = prepared
-            return self._write(partition, lane, slots) if slots else []
+        def write(prepared: list[Slot | Refusal]) -> list[Verdict]:
+            return self._write(lane, [slot for slot in prepared if isinstance(slot, Slot)])
 
-        first = 0
-        for (partition, slots, results), written in _overlapped(prepare, write):
-            answers = zip(slots, written, strict=True)
-            for offset, result in enumerate(results):
-                if result is not None:
-                    yield result
-                    continue
-                receipt = _receipt(partition, *next(answers))
-                if isinstance(receipt, IdempotencyConflict):
-                    yield Refusal(
-                        first + offset, "idempotency_key", f"was used for another message, {receipt.id}",
-                        "one key, one payload",
-                    )  # fmt: skip
-                else:
-                    yield receipt
-            first += len(results)
+        begin = 0
+        for prepared, written in _overlapped(prepare, write):
+            answers = iter(written)
+            for at, item in enumerate(prepared, begin):
+                yield item if isinstance(item, Refusal) else _result(at, item, next(answers))
+            begin += len(prepared)
+
+    def _slot(
+        self,
+        item: Message | Mapping[str, Any],
+        lane: Lane,
+        defaults: Options,
+        *,
+        account: str,
+        shard: bytes,
+        random: str,
+        now: float,
+    ) -> Slot:
+        """One message made ready, in the shard that its idempotency key falls to. Raises InvalidMessage."""
+        message = parse_message(item, default_region=self.settings.default_region)
+        name = message.idempotency_key or defaults.idempotency_key
+        partition = self.registry.partition_for(account, name.encode() if name else shard)
+        place = partition.code + bucket_at(now)
+        return chunk.single(
+            message,
+            lane,
+            defaults,
+            account=account,
+            place=place,
+            random=random,
+            key=self.registry.key,
+            now=now,
+        )
 
     def broadcast(
         self,
@@ -244,9 +242,7 @@ class Outbox:
             return slots if taken else None
 
         def write(slots: list[Slot]) -> list[Verdict]:
-            if not slots:
-                return []
-            return self._write(partition, chosen, slots, common=common, call_id=os.urandom(CALL_ID_BYTES))
+            return self._write(chosen, slots, common=common, call_id=os.urandom(CALL_ID_BYTES))
 
         for slots, written in _overlapped(prepare, write):
             for slot, verdict in zip(slots, written, strict=True):
@@ -276,20 +272,22 @@ class Outbox:
         return str(kept[:16].decode())
 
     def _write(
-        self,
-        partition: Partition,
-        lane: Lane,
-        slots: list[Slot],
-        *,
-        common: chunk.Shared | None = None,
-        call_id: bytes = b"",
+        self, lane: Lane, slots: list[Slot], *, common: chunk.Shared | None = None, call_id: bytes = b""
     ) -> list[Verdict]:
-        """Enqueue one chunk and wake the lane when its token was free."""
-        args = chunk.arguments(slots, retention=self.settings.key_life, common=common, call_id=call_id)
-        woke, written = chunk.verdicts(partition.enqueue(args))
-        if woke:
-            self.waker.wake(lane, partition.code)
-        return written
+        """Enqueue one chunk, a script call per shard, and wake the lane where its token was free."""
+        found: dict[int, Verdict] = {}
+        shards: dict[str, list[int]] = {}
+        for at, slot in enumerate(slots):
+            shards.setdefault(slot.reference[:2], []).append(at)
+        for code, places in shards.items():
+            args = chunk.arguments(
+                [slots[at] for at in places], retention=self.settings.key_life, common=common, call_id=call_id
+            )
+            woke, written = chunk.verdicts(Partition(self.scripts, code).enqueue(args))
+            if woke:
+                self.waker.wake(lane, code)
+            found.update(zip(places, written, strict=True))
+        return [found[at] for at in range(len(slots))]
 
     # --- asking about them ---------------------------------------------------------------------------
 
@@ -332,15 +330,25 @@ class Outbox:
         return audit
 
 
-def _receipt(partition: Partition, slot: Slot, verdict: Verdict) -> Receipt | IdempotencyConflict:
+def _receipt(slot: Slot, verdict: Verdict) -> Receipt | IdempotencyConflict:
+    place = slot.reference[:2]
     match verdict.letter:
         case "n":
             return Receipt(slot.reference[:6] + slot.tail, slot.reference)
         case "c":
-            return IdempotencyConflict(partition.code + verdict.owner)
+            return IdempotencyConflict(place + verdict.owner)
         case _:
-            first = partition.code + verdict.owner
+            first = place + verdict.owner
             return Receipt(first, first[:6] + verdict.random, duplicate=True)
+
+
+def _result(position: int, slot: Slot, verdict: Verdict) -> Receipt | Refusal:
+    """One of many: a conflict refuses this item and stops no other."""
+    receipt = _receipt(slot, verdict)
+    if isinstance(receipt, IdempotencyConflict):
+        problem = f"was used for another message, {receipt.id}"
+        return Refusal(position, "idempotency_key", problem, "one key, one payload")
+    return receipt
 
 
 def _overlapped(prepare: Callable[[], P | None], write: Callable[[P], W]) -> Iterator[tuple[P, W]]:

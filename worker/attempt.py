@@ -102,9 +102,7 @@ class Attempt:
             return
         result, prepared, tries = self._post(prepared)
         if isinstance(result, NotPosted):
-            self.journal.unposted(prepared.batch, result.why)
-            if result.why != "lost":
-                self._settle(prepared, [_GIVEN_BACK] * len(prepared.jobs), Endpoint("unposted", result.why))
+            self._give_back(batch, result.why)
             return
         composed = prepared.composed
         self.journal.posted(batch, result, size=len(composed.pairs), sent=len(composed.body), tries=tries)
@@ -269,6 +267,11 @@ class Attempt:
                 changed = self._patiently(lambda: self.partition.prove(proofs))
                 if changed:
                     self.journal.settled_late(batch, changed)
+
+    def _give_back(self, batch: Batch, why: str) -> None:
+        """Put back a batch of which nothing was posted, whoever is in it: the mark's reply may be lost."""
+        self.journal.unposted(batch, why)
+        self._patiently(lambda: self.partition.settle(batch.id, [], Endpoint("unposted", why), self._gate))
 
     def _sleep(self, seconds: float) -> None:
         self._stopping.wait(seconds)

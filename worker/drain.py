@@ -76,7 +76,7 @@ class Drain:
                 if partition is None or token is None:
                     log.error("account.unknown", account=account or None, partition=code)
                     return None
-                journal = Journal(code, account)
+                journal = Journal(code, account, self.outbox.registry.key)
                 found = Attempt(partition, token, self._gateway, self._settings, journal, self.stopping)
                 self._attempts[code] = found
             return found

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import structlog
 
+from cmqueue.identity import masked
 from cmqueue.job import Job
 from cmqueue.lane import Lane
 from cmqueue.partition import Batch, Held, Told
@@ -44,8 +45,9 @@ _SWEPT = {
 class Journal:
     """The events of one partition."""
 
-    def __init__(self, partition: str, account: str) -> None:
+    def __init__(self, partition: str, account: str, key: bytes) -> None:
         self.partition = partition
+        self._key = key
         self._log = log.bind(account=account, partition=partition)
 
     def claimed(self, batch: Batch) -> None:
@@ -100,6 +102,7 @@ class Journal:
             _EVENT[kept.state],
             id=self._id(job),
             reference=self.partition + job.bucket + job.random,
+            number=masked(self._key, job.number),
             batch=batch,
             lane=job.lane,
             reason=kept.reason.text,
@@ -132,6 +135,7 @@ class Journal:
                 "message.ambiguous",
                 id=self._id(job),
                 reference=self.partition + job.bucket + job.random,
+                number=masked(self._key, job.number),
                 batch=batch,
                 lane=job.lane,
                 reason="worker_lost",

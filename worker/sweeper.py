@@ -56,7 +56,9 @@ class Sweeper:
             tick += 1
             try:
                 for partition, account in self._drain.partitions():
-                    self.sweep(partition, Journal(partition.code, account), tick)
+                    self.sweep(
+                        partition, Journal(partition.code, account, self._drain.outbox.registry.key), tick
+                    )
                 if away:
                     log.info("redis.recovered")
                     away = False
@@ -90,7 +92,7 @@ class Sweeper:
             partition.drop(self._settings.retention_seconds)
 
     def _lost(self, partition: Partition, journal: Journal) -> list[str]:
-        """The batches to reclaim, those in doubt logged first; none while their holders may yet settle them."""
+        """The batches to reclaim, those in doubt logged first; none while their holders may settle them."""
         if time.monotonic() < self._reclaim_from:
             return []
         lost = partition.lost()
