@@ -15,6 +15,7 @@ ENV PATH=/opt/cmqueue/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1
 WORKDIR /srv/cmqueue
+COPY pyproject.toml ./
 COPY deploy deploy
 COPY cmqueue cmqueue
 COPY config config

@@ -1,9 +1,11 @@
-"""Put the checkout on its virtual environment's path and the `cmqueue` command into its bin.
+"""Put the checkout on its virtual environment's path, and `cmqueue`, the command and its version, into it.
 
 An editable install would do the same, but needs a build backend from outside the lock file.
 """
 
+import shutil
 import sysconfig
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -17,11 +19,24 @@ sys.exit(main())
 
 
 def link() -> None:
-    (Path(sysconfig.get_path("purelib")) / "cmqueue-checkout.pth").write_text(f"{ROOT}\n")
-    scripts = Path(sysconfig.get_path("scripts"))
+    """Write them for the Python that runs this. Repeating it changes nothing."""
+    packages, scripts = Path(sysconfig.get_path("purelib")), Path(sysconfig.get_path("scripts"))
+    (packages / "cmqueue-checkout.pth").write_text(f"{ROOT}\n")
     command = scripts / "cmqueue"
     command.write_text(COMMAND.format(python=scripts / "python"))
     command.chmod(0o755)
+    _register(packages)
+
+
+def _register(packages: Path) -> None:
+    """What `importlib.metadata` reads the version from; of an older version nothing stays."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for old in packages.glob("cmqueue-*.dist-info"):
+        shutil.rmtree(old)
+    told = packages / f"cmqueue-{project['version']}.dist-info"
+    told.mkdir()
+    (told / "METADATA").write_text(f"Metadata-Version: 2.1\nName: cmqueue\nVersion: {project['version']}\n")
+    (told / "INSTALLER").write_text("deploy/link_checkout.py\n")
 
 
 if __name__ == "__main__":
