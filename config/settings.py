@@ -206,7 +206,7 @@ class WorkerSettings(LibrarySettings):
         if self.lease_seconds <= held:
             raise SettingsError(
                 "CMQUEUE_LEASE_SECONDS",
-                f"{self.lease_seconds:g} must be more than CMQUEUE_CONNECT_TIMEOUT + CMQUEUE_READ_TIMEOUT + 2, "
+                f"{self.lease_seconds:g} must exceed CMQUEUE_CONNECT_TIMEOUT + CMQUEUE_READ_TIMEOUT + 2, "
                 f"{held:g}, or a batch could be posted twice",
             )
         tokens = dict(self.accounts or {})

@@ -49,13 +49,13 @@ def enqueue_most(outbox: Outbox, intake: Program) -> Enqueued:
     keyed = Message(sender="Acme", to=_number(7, 4), text="Your code is 4711", idempotency_key="login-8131")
     outbox.enqueue(keyed)
     done.duplicates += outbox.enqueue(keyed).duplicate
-    done.add("one by one", SINGLES)
+    done.add("singly", SINGLES)
 
     for result in outbox.enqueue_many(_distinct()):
         if isinstance(result, Refusal):
             done.refused += 1
         else:
-            done.add("enqueue_many", 1)
+            done.add("with enqueue_many", 1)
 
     recipients = [_number(2, n) for n in range(BROADCAST)]
     broadcast = outbox.broadcast(
@@ -63,10 +63,10 @@ def enqueue_most(outbox: Outbox, intake: Program) -> Enqueued:
         [*recipients, recipients[0]],
         campaign="sale-11",
     )
-    done.add("broadcast", broadcast.enqueued)
+    done.add("in a broadcast", broadcast.enqueued)
     done.duplicates += broadcast.duplicates
 
-    done.add("HTTP intake", _through_intake(intake))
+    done.add("through the HTTP intake", _through_intake(intake))
     return done
 
 
@@ -74,7 +74,7 @@ def enqueue_late(outbox: Outbox, done: Enqueued) -> None:
     """The urgent ones, while the worker is busy with the rest."""
     for n in range(URGENT):
         outbox.enqueue(Message(sender="Acme", to=_number(1, n), text=f"Your code is {n:04}"), lane="urgent")
-        done.add("urgent, one by one", 1)
+        done.add("singly and urgent", 1)
 
 
 def _distinct() -> Iterator[dict[str, Any]]:

@@ -42,7 +42,7 @@ def table(result: Reckoning, enqueued: Enqueued, seconds: float) -> RenderableTy
     requests = result.sandbox["requests"]
     carried = result.sandbox["messages"]
     lines = [
-        "Enqueued: " + ", ".join(f"{count:,} by {way}" for way, count in enqueued.ways.items()) + ".",
+        "Enqueued: " + ", ".join(f"{count:,} {way}" for way, count in enqueued.ways.items()) + ".",
         f"Not enqueued: {enqueued.refused} bad numbers, {enqueued.duplicates} duplicates.",
         f"Requests: {requests}, of which {result.sandbox['faulted']} met a fault.",
         f"In the sandbox: {carried:,} messages, {result.sandbox['duplicates']} of them twice.",

@@ -17,6 +17,7 @@ from config.celery import configuration
 from config.logging import configure
 from config.settings import WorkerSettings
 from worker.drain import Drain
+from worker.gateway import endpoint_url
 from worker.sweeper import Sweeper
 
 log = structlog.get_logger("cmqueue.worker")
@@ -50,7 +51,7 @@ def _no_banner(instance: Any, **_: Any) -> None:
 def _check(**_: Any) -> None:
     """Refuse to start on what would lose or double messages."""
     try:
-        settings.demand_tokens()
+        endpoint_url(settings.demand_tokens().endpoint)
         outbox = Outbox(settings)
         policy = eviction_policy(outbox)
         if policy not in (None, "noeviction"):
@@ -81,6 +82,11 @@ class DeliveryStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has
     def __init__(self, worker: Any, **options: Any) -> None:
         super().__init__(worker, **options)
         self.sweeper: Sweeper | None = None
+        unknown = set(app.amqp.queues.consume_from) - set(Lane)
+        if unknown:
+            sys.exit(
+                f"cmqueue worker: -Q: no lane is called {', '.join(unknown)}; the lanes are {', '.join(Lane)}"
+            )
 
     def start(self, worker: Any) -> None:
         served = [lane for lane in Lane if lane.value in app.amqp.queues.consume_from]
