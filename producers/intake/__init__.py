@@ -1,0 +1,23 @@
+"""The HTTP intake: `POST /v1.0/message` takes CM's own request, queues each message and answers as CM does.
+
+    request   CM's JSON request, read into plain values; the options in headers
+    answer    CM's answer: rows, codes, envelope
+    intake    one request: read, queued, answered
+    accounts  which account a token belongs to
+    app       HTTP: paths, limits, one log event per request
+    __main__  `python -m producers.intake`
+
+A client of CM's needs another URL and nothing else. What differs from CM's own gateway:
+
+* `parts` is 0 in every row. CM counts the parts, and has not seen the message yet.
+* `reference` is kept as the client reference and echoed. It may have up to 64 characters of any kind, and an
+  empty one counts as none. It is no idempotency key.
+* Where the numbers of parts are absent, a text may take up to 8, as in CM's own SDKs.
+* The token is read from the header alone, before the body is.
+* CM may still refuse what was accepted here; `cmqueue status` and the events tell.
+
+Headers beside CM's: `Idempotency-Key`, `Cmqueue-Lane`, `Cmqueue-Send-At`, `Cmqueue-Expires-In`. With an
+Idempotency-Key each message gets a key of its own, made from the header and the place of its row. A repeat
+gets the same rows and queues nothing twice. Where a place had another message before, the answer is 409: that
+row is rejected with 305, and the other rows say what holds for them.
+"""

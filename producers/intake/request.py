@@ -1,0 +1,181 @@
+"""CM's JSON request and our headers, read into plain values ("Shared features", "SMS", and CM's SDKs).
+
+Keys count in any case, null counts as absent, properties that CM does not name are ignored. Only types are
+judged here, since a wrong one spoils the whole request at CM; a wrong value spoils its message alone, and the
+library judges it.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar
+
+from pydantic_core import from_json
+
+from cmqueue.errors import InvalidMessage, UnknownLane
+from cmqueue.lane import Lane, lane_named
+from cmqueue.message import Options
+
+MOST_MESSAGES = 1000  #: items of `msg`, and recipients of one request, that CM takes
+
+MALFORMED = 202
+MSG_ARRAY_INCORRECT = 203
+
+IDEMPOTENCY_KEY = "Idempotency-Key"
+LANE = "Cmqueue-Lane"
+SEND_AT = "Cmqueue-Send-At"
+EXPIRES_IN = "Cmqueue-Expires-In"
+
+T = TypeVar("T")
+
+#: CM's property, in lower case: the library's field, and the type of its value
+_PROPERTIES: dict[str, tuple[str, type[object]]] = {
+    "from": ("sender", str),
+    "minimumnumberofmessageparts": ("min_parts", int),
+    "maximumnumberofmessageparts": ("max_parts", int),
+    "dcs": ("dcs", int),
+    "appkey": ("app_key", str),
+    "validity": ("validity", str),
+    "reference": ("client_reference", str),
+}
+_GROUPINGS = ("customgrouping", "customgrouping2", "customgrouping3")
+
+
+class Refused(Exception):
+    """The request as a whole is refused, and nothing of it was queued.
+
+    `details` holds nothing that the caller wrote, so that it may be logged. `retry_after` is in seconds.
+    """
+
+    def __init__(self, code: int, details: str, *, status: int = 400, retry_after: int | None = None) -> None:
+        super().__init__(details)
+        self.status = status
+        self.code = code
+        self.details = details
+        self.retry_after = retry_after
+
+
+class Msg(NamedTuple):
+    """One item of `msg`: its recipients (None has no number) and the library's fields that they share."""
+
+    recipients: list[str | None]
+    fields: dict[str, Any]
+
+    @property
+    def reference(self) -> str | None:
+        return self.fields.get("client_reference")
+
+
+class HeaderOptions(NamedTuple):
+    """What the headers say beside the body."""
+
+    lane: Lane
+    send_at: datetime | None
+    expires_in: float | None
+    idempotency_key: str | None
+
+    def key_at(self, position: int) -> str | None:
+        """The idempotency key of the message at `position`; one header's keys never meet another's."""
+        if self.idempotency_key is None:
+            return None
+        return hmac.digest(self.idempotency_key.encode(), b"%d" % position, "sha256").hex()
+
+
+def read_options(headers: Mapping[str, str]) -> HeaderOptions:
+    """Our options; raises Refused (202), naming the header. Names in `headers` count in any case."""
+    try:
+        lane = lane_named(headers.get(LANE, Lane.NORMAL))
+    except UnknownLane:
+        raise Refused(MALFORMED, f"{LANE}: the lanes are {', '.join(Lane)}") from None
+    seconds = headers.get(EXPIRES_IN)
+    try:
+        checked = Options(
+            send_at=headers.get(SEND_AT),
+            expires_in=None if seconds is None else _number(seconds),
+            idempotency_key=headers.get(IDEMPOTENCY_KEY),
+        )
+    except InvalidMessage as error:
+        header = {"send_at": SEND_AT, "expires_in": EXPIRES_IN}.get(error.field, IDEMPOTENCY_KEY)
+        raise Refused(MALFORMED, f"{header}: {error.problem} (rule: {error.rule})") from None
+    return HeaderOptions(lane, checked.send_at, checked.expires_in, checked.idempotency_key)
+
+
+def read_request(body: bytes) -> list[Msg]:
+    """The messages of a request's body; raises Refused (202, 203)."""
+    try:
+        document = from_json(body, allow_inf_nan=False)
+    except ValueError:
+        raise Refused(MALFORMED, "The request is not valid JSON in UTF-8") from None
+    messages = _read(_folded(document, "the request"), "messages", dict) or {}
+    items = _folded(messages, "messages").get("msg")
+    if not isinstance(items, list) or not items:
+        raise Refused(MSG_ARRAY_INCORRECT, "messages requires an msg array of at least one item")
+    if len(items) > MOST_MESSAGES:
+        raise Refused(MSG_ARRAY_INCORRECT, f"{len(items)} msg items are more than {MOST_MESSAGES}")
+    found = [_msg(item) for item in items]
+    recipients = sum(len(msg.recipients) for msg in found)
+    if recipients > MOST_MESSAGES:
+        raise Refused(MSG_ARRAY_INCORRECT, f"{recipients} recipients are more than {MOST_MESSAGES}")
+    return found
+
+
+def _msg(item: object) -> Msg:
+    given = _folded(item, "msg")
+    body = _folded(_read(given, "body", dict) or {}, "body")
+    fields = {
+        field: value
+        for name, (field, kind) in _PROPERTIES.items()
+        if (value := _read(given, name, kind)) is not None
+    }
+    if fields.get("client_reference") == "":
+        del fields["client_reference"]
+    if (text := _read(body, "content", str)) is not None:
+        fields["text"] = text
+    # Without a type CM sends plain GSM 7-bit, as with `text`.
+    fields["encoding"] = (_read(body, "type", str) or "text").lower()
+    fields["channels"] = _all(str, _read(given, "allowedchannels", list) or [], "allowedChannels")
+    fields["custom_groupings"] = [_read(given, name, str) or "" for name in _GROUPINGS]
+    if rich := _read(given, "richcontent", dict):
+        _check_rich(rich)
+        fields["rich_content"] = rich
+    recipients = _read(given, "to", list) or []
+    return Msg([_read(_folded(to, "to"), "number", str) for to in recipients], fields)
+
+
+def _check_rich(rich: dict[str, Any]) -> None:
+    """Raises Refused where CM would refuse the whole request for the outer types of `rich`."""
+    given = _folded(rich, "richContent")
+    for name in ("conversation", "suggestions"):
+        _all(dict, _read(given, name, list) or [], name)
+
+
+def _folded(value: object, where: str) -> dict[str, Any]:
+    """The members of an object, their names in lower case."""
+    if not isinstance(value, dict):
+        raise Refused(MALFORMED, f"{where}: an object is expected")
+    return {name.lower(): member for name, member in value.items()}
+
+
+def _read(members: dict[str, Any], name: str, kind: type[T]) -> T | None:
+    value = members.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise Refused(MALFORMED, f"{name}: wrong data type")
+    return value
+
+
+def _all(kind: type[T], members: list[Any], where: str) -> list[T]:
+    if not all(isinstance(member, kind) for member in members):
+        raise Refused(MALFORMED, f"{where}: a member has a wrong data type")
+    return members
+
+
+def _number(text: str) -> float | str:
+    """`text` as a number; what is none comes back for the library to refuse by its rule."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
