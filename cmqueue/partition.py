@@ -207,7 +207,11 @@ class Partition:
         *,
         stop_lane: bool = False,
     ) -> int | None:
-        """Write down the batch's end; how many rows were missing, or None where the batch was gone."""
+        """Write down the batch's end; how many rows were missing, or None where the batch was gone.
+
+        One settlement per message that the batch holds, in its order; none where it was `unposted`: all that
+        it holds goes back to its lane.
+        """
         reply = self._run(
             "settle",
             id,

@@ -1,5 +1,6 @@
 -- Write down what became of a posted batch, all its messages in one step.
 -- ARGV: 1 batch id  2 one record of 10 bytes per job, in the batch's order (cmqueue/settlement.py)
+--         none with "unposted": all that the batch holds goes back, also where its holder's knowledge is old
 --       3 what the endpoint did: "answered", "silent", "stopped" or "unposted"  4 why ("" or a word for `explain`)
 --       5 brake: requests without a row before it closes  6 brake: first and 7 last wait, ms
 --       8 account probe: first and 9 last wait, ms  10 how long dead messages are kept, ms
@@ -12,7 +13,9 @@ local lane = about[1]
 if not lane then return {'gone'} end
 local records = ARGV[2]
 local jobs = call('LRANGE', batch, 0, -1)
-if #records ~= #jobs * 10 then
+if ARGV[3] == 'unposted' and records == '' then
+  records = string.rep('q' .. string.rep('\0', 9), #jobs)
+elseif #records ~= #jobs * 10 then
   return redis.error_reply('ERR settle: ' .. #records .. ' bytes of records for ' .. #jobs .. ' jobs')
 end
 local ids = {}
@@ -30,6 +33,7 @@ for i = 1, #jobs do
   local parts, counts = byte(records, at + 5, at + 6)
   if not row then
     missing = missing + 1
+    if has_tombs then tombs[#tombs + 1] = ids[i] end
     release_content(job)
   elseif finished(row_state(row)) then -- a receipt or a cancellation came first
     if has_tombs then tombs[#tombs + 1] = ids[i] end
