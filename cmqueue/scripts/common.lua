@@ -191,18 +191,26 @@ local function close()
   booked, dirty, pending, released = {}, false, {}, {}
 end
 
--- The batch that holds a message, and its phase; nil when none does. Batches are few and bounded.
-local function batch_of(id)
+-- All batches that were claimed and not settled: leased or orphaned. They are few.
+local function open_batches()
   local open = call('ZRANGE', key('leases'), 0, -1)
   for _, lane in ipairs({'u', 'n', 'b'}) do
     for _, orphan in ipairs(call('LRANGE', key('orphans:', lane), 0, -1)) do open[#open + 1] = orphan end
   end
-  for i = 1, #open do
-    local jobs = call('LRANGE', key('batch:', open[i]), 0, -1)
-    for n = 1, #jobs do
-      if job_id(jobs[n]) == id then return open[i], call('HGET', key('meta:', open[i]), 'phase') end
+  return open
+end
+
+-- The phase of the batch that holds a message; nil when none does. Read once, for any number of messages.
+local phases
+local function phase_of(id)
+  if not phases then
+    phases = {}
+    for _, batch in ipairs(open_batches()) do
+      local phase = call('HGET', key('meta:', batch), 'phase')
+      for _, job in ipairs(call('LRANGE', key('batch:', batch), 0, -1)) do phases[job_id(job)] = phase end
     end
   end
+  return phases[id]
 end
 
 -- Push jobs to the front of a list so that they keep their order.

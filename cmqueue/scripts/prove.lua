@@ -5,12 +5,12 @@
 begin_though_full()
 local changed, ids = {}, {}
 for i = 1, #ARGV, 2 do ids[#ids + 1] = ARGV[i] end
-local rows = load_rows(ids)
+local rows, seen = load_rows(ids), {} -- the same id twice moves once
 for i = 1, #ids do
   local row, record = rows[i], ARGV[2 * i]
   local letter = sub(record, 1, 1)
   local state = row and row_state(row)
-  if row and (letter == 'A' or letter == 'J') and (state == 'U' or not finished(state)) then
+  if row and not seen[ids[i]] and (letter == 'A' or letter == 'J') and (state == 'U' or not finished(state)) then
     local job = call('HGET', key('jobs'), ids[i])
     local reason, code = struct.unpack('>I1I2', sub(record, 2, 4))
     local parts = byte(record, 5)
@@ -24,6 +24,7 @@ for i = 1, #ids do
     end
     move(ids[i], row, letter, 43, code, 0, 0, parts > 0 and parts or nil)
     changed[#changed + 1] = ids[i]
+    seen[ids[i]] = true
   end
 end
 close()

@@ -7,8 +7,7 @@ local row = call('HGET', key('rows:', sub(id, 1, 4)), sub(id, 5))
 if not row then return {} end
 local where, at, state = 'row', '', row_state(row)
 if state == 'q' then
-  local _, phase = batch_of(id)
-  where = phase or 'list'
+  where = phase_of(id) or 'list'
 else
   for _, zset in ipairs({'due', 'doubt', 'kept'}) do
     local score = call('ZSCORE', key(zset), id)
