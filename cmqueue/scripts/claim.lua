@@ -20,14 +20,15 @@ if gate[1] then
   limit = math.min(limit, tonumber(ARGV[8]))
 end
 
-local most, flying = tonumber(ARGV[6]), call('ZCARD', key('leases'))
-local doubtful = call('ZCARD', key('doubt'))
-if doubtful + (flying + 1) * limit > most then -- only then is it worth counting exactly
+local room = tonumber(ARGV[6]) - call('ZCARD', key('doubt'))
+if room < (call('ZCARD', key('leases')) + 1) * 1000 then -- only then is it worth counting exactly
   local open = call('ZRANGE', key('leases'), 0, -1)
-  for i = 1, #open do doubtful = doubtful + call('LLEN', key('batch:', open[i])) end
-  limit = math.min(limit, most - doubtful)
-  if limit < 1 then return {'held', {}, 'ambiguous', 1000} end
+  for i = 1, #open do room = room - call('LLEN', key('batch:', open[i])) end
+  if room < 1 then return {'held', {}, 'ambiguous', 1000} end
+  limit = math.min(limit, room)
 end
+-- An orphan is taken whole, but for a probe or where there is no room for so many in doubt.
+local orphan_limit = probe == '1' and limit or room
 
 begin_though_full()
 local function lease_out(lane, jobs, reclaims)
@@ -48,11 +49,17 @@ for n = 1, #order do
   local lane = sub(order, n, n)
   local fresh, ready = key('lane:', lane), key('ready:', lane)
   if not paused[lane] then
-    local orphan = probe == '0' and call('LPOP', key('orphans:', lane))
-    if orphan then
+    for _ = 1, 5 do -- the next one, where all of an orphan have expired or were withdrawn
+      local orphan = call('LPOP', key('orphans:', lane))
+      if not orphan then break end
       local reclaims = tonumber(call('HGET', key('meta:', orphan), 'reclaims')) or 0
-      local jobs = sift(call('LRANGE', key('batch:', orphan), 0, -1))
-      call('DEL', key('batch:', orphan), key('meta:', orphan))
+      local jobs = sift(call('LRANGE', key('batch:', orphan), 0, orphan_limit - 1))
+      if call('LLEN', key('batch:', orphan)) > orphan_limit then
+        call('LTRIM', key('batch:', orphan), orphan_limit, -1)
+        call('LPUSH', key('orphans:', lane), orphan)
+      else
+        call('DEL', key('batch:', orphan), key('meta:', orphan))
+      end
       if #jobs > 0 then
         call('RPUSH', key('batch:', id), unpack(jobs))
         return lease_out(lane, jobs, reclaims)

@@ -15,6 +15,10 @@ local function tell(word, id, detail)
   told[#told + 1] = id
   told[#told + 1] = detail
 end
+local max_resends = tonumber(ARGV[6])
+local function may_resend(job)
+  return job_flag(job, AT_LEAST_ONCE) and byte(job, 5) < max_resends
+end
 local doubt_ms = {u = tonumber(ARGV[3]), n = tonumber(ARGV[4]), b = tonumber(ARGV[5])}
 
 local function due_in(zset)
@@ -40,9 +44,9 @@ for n = 11, #ARGV do
       for i = 1, #jobs do
         local row = rows[i]
         if row and not finished(row_state(row)) then
-          local again = job_flag(jobs[i], AT_LEAST_ONCE)
+          local window = may_resend(jobs[i]) and doubt_ms[lane] or reconcile -- else only a receipt can help
           move(ids[i], row, 'm', 36, 0, 1)
-          park('doubt', ids[i], job_counted(jobs[i], 1, 0), now_ms + (again and doubt_ms[lane] or reconcile))
+          park('doubt', ids[i], job_counted(jobs[i], 1, 0), now_ms + window)
           tell('ambiguous', ids[i], id)
         else
           call('SREM', key('withdrawn'), ids[i])
@@ -91,8 +95,7 @@ for i = 1, #ids do
   local id, job, row = ids[i], jobs[i], rows[i]
   call('ZREM', key('doubt'), id)
   if job and row and row_state(row) == 'm' then
-    local again = job_flag(job, AT_LEAST_ONCE)
-    if again and not job_expired(job) and byte(job, 5) < tonumber(ARGV[6]) then
+    if may_resend(job) and not job_expired(job) then
       call('HDEL', key('jobs'), id)
       local lane = job_lane(job)
       resend[lane] = resend[lane] or {}
@@ -100,9 +103,10 @@ for i = 1, #ids do
       move(id, row, 'q', 41, 0, 0, 1)
       tell('resent', id, '')
     else
-      move(id, row, 'U', again and 42 or 40, 0)
+      local exhausted = job_flag(job, AT_LEAST_ONCE) and not may_resend(job)
+      move(id, row, 'U', exhausted and 42 or 40, 0)
       park('kept', id, job, now_ms + kept_for)
-      tell('unknown', id, again and 'resends_exhausted' or 'window_ended')
+      tell('unknown', id, exhausted and 'resends_exhausted' or 'window_ended')
     end
   end
 end

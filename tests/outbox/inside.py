@@ -143,6 +143,16 @@ class Inside:
         status = self.outbox.status(self.partition.code + key)
         return None if status is None else status.state
 
+    def now_ms(self) -> int:
+        """Redis's own clock."""
+        seconds, micros = self.client.time()
+        return int(seconds) * 1000 + int(micros) // 1000
+
+    def doubt_ends(self) -> dict[str, int]:
+        """When doubt ends, in milliseconds, by key."""
+        doubt = self.client.zrange(self.at("doubt"), 0, -1, withscores=True)
+        return {key.decode(): int(end) for key, end in doubt}
+
     def gate(self) -> dict[str, str]:
         return {name.decode(): value.decode() for name, value in self.client.hgetall(self.at("gate")).items()}
 
