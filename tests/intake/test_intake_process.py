@@ -183,7 +183,7 @@ def test_after_silence_a_repeat_with_the_key_is_safe(
 
 
 def test_a_slow_redis_stops_no_one_else(own_redis: RunningServer, own_queue: Outbox, start: Start) -> None:
-    """While Redis is silent, /health answers; requests above a bound are refused at once, and none is lost."""
+    """While Redis is silent /health answers; requests above a bound are refused at once, and none is lost."""
     intake = start(own_redis.url)
     intake.post(request_of(msg(NUMBER)))
     own_queue.scripts.client.execute_command("CLIENT", "PAUSE", "60000", "WRITE")

@@ -15,7 +15,7 @@ from intake_process import OTHER_TOKEN, IntakeProcess, msg, request_of, rows_of
 
 from cmqueue import Lane, Outbox, State
 from cmqueue.job import Job
-from cmqueue.registry import REGISTRY
+from cmqueue.partition import REGISTRY
 
 Claimed = Callable[..., list[Job]]
 
