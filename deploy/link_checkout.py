@@ -17,6 +17,13 @@ from cmqueue.cli import main
 sys.exit(main())
 """
 
+#: The programs are a distribution of their own beside the library: so `cmqueue` finds what they add to it.
+PROGRAMS = "cmqueue_programs"
+ENTRY_POINTS = """\
+[cmqueue.doctor]
+worker = worker.doctor:checks
+"""
+
 
 def link() -> None:
     """Write them for the Python that runs this. Repeating it changes nothing."""
@@ -29,14 +36,17 @@ def link() -> None:
 
 
 def _register(packages: Path) -> None:
-    """What `importlib.metadata` reads the version from; of an older version nothing stays."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    for old in packages.glob("cmqueue-*.dist-info"):
-        shutil.rmtree(old)
-    told = packages / f"cmqueue-{project['version']}.dist-info"
-    told.mkdir()
-    (told / "METADATA").write_text(f"Metadata-Version: 2.1\nName: cmqueue\nVersion: {project['version']}\n")
-    (told / "INSTALLER").write_text("deploy/link_checkout.py\n")
+    """What `importlib.metadata` reads: versions and entry points. Of an older version nothing stays."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    for name in ("cmqueue", PROGRAMS):
+        for old in packages.glob(f"{name}-*.dist-info"):
+            shutil.rmtree(old)
+        told = packages / f"{name}-{version}.dist-info"
+        told.mkdir()
+        (told / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        (told / "INSTALLER").write_text("deploy/link_checkout.py\n")
+        if name == PROGRAMS:
+            (told / "entry_points.txt").write_text(ENTRY_POINTS)
 
 
 if __name__ == "__main__":

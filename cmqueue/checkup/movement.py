@@ -41,21 +41,21 @@ def _held(hold: Hold) -> Check:
     if cause == "brake":
         return LIBRARY.warn(
             "holds",
-            f"the account is held by the {why}: CM's endpoint gives no usable answer. Its messages wait; it is "
-            "tried again by itself",
+            f"the account is held by the {why}: CM's endpoint gives no usable answer. Its messages wait; it "
+            "is tried again by itself",
             where,
             do="see below whether the endpoint can be reached",
         )
     return LIBRARY.fail(
         "holds",
-        f"the account is {why}: CM refuses its product token. Its messages wait; it is tried again by itself",
+        f"the account is {why}: CM refuses its product token. Its messages wait; it is tried again",
         where,
         do="compare the token with CM's Channels app, correct it where the worker runs, restart the worker",
     )
 
 
 class Backlog(NamedTuple):
-    """One lane: how many wait, since when the first does, and the last claim; in seconds since 1970."""
+    """One lane: how many wait, since when the first does, and the last claim; seconds since 1970, or 0."""
 
     waiting: int
     since: float

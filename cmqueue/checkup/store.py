@@ -78,8 +78,8 @@ def _persistence(about: dict[str, Any], outbox: Outbox, where: str) -> Check:
     if not about.get("aof_enabled"):
         return LIBRARY.warn(
             "persistence",
-            "AOF is off: should Redis end, what came since its last snapshot is lost, and what was sent since "
-            "then is sent again",
+            "AOF is off: should Redis end, what came since its last snapshot is lost, and what was sent "
+            "since then is sent again",
             where,
             do="set appendonly yes",
         )
@@ -140,8 +140,7 @@ def _key(outbox: Outbox) -> Check:
     if key is None or fingerprint(key).encode() != mark:
         return LIBRARY.fail(
             "key",
-            f"the messages in this Redis are named with {'another key' if own else 'a key'} that this process "
-            "does not have",
+            f"the messages here are named with {'another key' if own else 'a key'} that this process lacks",
             "CMQUEUE_SECRET_KEY",
             do="give every process the same key",
         )
@@ -166,9 +165,8 @@ def _broker(settings: LibrarySettings) -> Check:
 def _ping(settings: LibrarySettings) -> str | None:
     """Why the broker does not answer; None where it does."""
     try:
-        with Outbox(
-            LibrarySettings(redis_url=settings.broker, redis_timeout=settings.redis_timeout)
-        ) as broker:
+        alone = LibrarySettings(redis_url=settings.broker, redis_timeout=settings.redis_timeout)
+        with Outbox(alone) as broker:
             broker.scripts.guarded(broker.scripts.client.ping)
     except (TypeError, ValueError):
         return "the URL can't be read"
