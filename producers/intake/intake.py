@@ -112,8 +112,9 @@ def _queued(
             )
         )
     except OutboxUnavailable as error:
-        # A large request goes to Redis in several steps, and an earlier one may have been done.
-        if not error.maybe_enqueued and not any(isinstance(result, Receipt) for result in found):
+        # A large request goes to Redis in several steps, one of several shards too: an earlier one may be done.
+        in_one_step = outbox.settings.shards == 1 and not any(isinstance(one, Receipt) for one in found)
+        if in_one_step and not error.maybe_enqueued:
             details = _NOTHING
         else:
             details = _WITHOUT_KEY if options.idempotency_key is None else _WITH_KEY
