@@ -112,7 +112,7 @@ def _queued(
             )
         )
     except OutboxUnavailable as error:
-        # A large request goes to Redis in several steps, one of several shards too: an earlier one may be done.
+        # A request that is large, or of several shards, goes in several steps: an earlier one may be done.
         in_one_step = outbox.settings.shards == 1 and not any(isinstance(one, Receipt) for one in found)
         if in_one_step and not error.maybe_enqueued:
             details = _NOTHING
