@@ -9,8 +9,8 @@ from importlib import resources
 _CONTENT = ("contents", "content_refs")
 KEYS = {
     "enqueue": ("counts", "buckets", "due", "jobs", *_CONTENT),
-    "claim": ("counts", "leases", "gate", "doubt", "pauses", "pulse", "withdrawn", *_CONTENT),
-    "mark": ("counts", "leases", "withdrawn", *_CONTENT),
+    "claim": ("counts", "leases", "gate", "doubt", "jobs", "pauses", "pulse", "withdrawn", *_CONTENT),
+    "mark": ("counts", "leases", "gate", "doubt", "jobs", "withdrawn", *_CONTENT),
     "settle": ("counts", "leases", "gate", "doubt", "due", "kept", "jobs", "withdrawn", "pauses", *_CONTENT),
     "prove": ("counts", "due", "doubt", "kept", "jobs", "withdrawn", *_CONTENT),
     "sweep": (
@@ -18,7 +18,7 @@ KEYS = {
         *_CONTENT,
     ),
     "lost": ("leases",),
-    "expire": ("counts", "withdrawn"),
+    "expire": ("counts", "doubt", "jobs", "withdrawn"),
     "cancel": ("counts", "leases", "due", "jobs", "withdrawn", *_CONTENT),
     "status": ("counts", "leases", "due", "doubt", "kept", "gate", "pauses"),
     "redrive": ("counts", "kept", "jobs"),

@@ -184,6 +184,19 @@ local function unpark(zset, id)
   call('HDEL', key('jobs'), id)
 end
 
+-- End a message that is past its time; its job is out of every structure. One that waited to be resent may have
+-- arrived, so it did not expire: it is in doubt again, which the next sweep ends. True where it expired.
+local function expire(id, row, job)
+  if byte(job, 5) > 0 then
+    move(id, row, 'm', 53, 0)
+    park('doubt', id, job, now_ms)
+    return false
+  end
+  move(id, row, 'E', 53, 0)
+  release_content(job)
+  return true
+end
+
 local function close()
   close_rows()
   close_contents()
@@ -249,9 +262,9 @@ local function sift(jobs)
   if #expired > 0 then
     local rows = load_rows(expired_ids)
     for i = 1, #expired do
-      release_content(expired[i])
-      if rows[i] and not finished(row_state(rows[i])) then
-        move(expired_ids[i], rows[i], 'E', 53, 0)
+      if not rows[i] or finished(row_state(rows[i])) then
+        release_content(expired[i])
+      elseif expire(expired_ids[i], rows[i], expired[i]) then
         expired_now[#expired_now + 1] = expired_ids[i]
       end
     end

@@ -4,19 +4,28 @@
 -- Returns {where to go on, 0 at the end; expired ids}
 begin_though_full()
 local lane, from, most = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local expired, ids = {}, {}
+local expired, ids, jobs = {}, {}, {}
 for _, name in ipairs({'lane:', 'ready:'}) do
   for _, job in ipairs(call('LRANGE', key(name, lane), from, from + most - 1)) do
-    if job_expired(job) then ids[#ids + 1] = job_id(job) end
+    if job_expired(job) then
+      ids[#ids + 1] = job_id(job)
+      jobs[#jobs + 1] = job
+    end
   end
 end
 if #ids > 0 then
   local rows = load_rows(ids)
   for i = 1, #ids do
-    if rows[i] and not finished(row_state(rows[i])) then
-      move(ids[i], rows[i], 'E', 53, 0)
-      call('SADD', key('withdrawn'), ids[i])
-      expired[#expired + 1] = ids[i]
+    local row = rows[i]
+    if row and not finished(row_state(row)) then
+      if byte(jobs[i], 5) > 0 then -- few, and only among those that come back
+        call('LREM', key('ready:', lane), 1, jobs[i])
+        expire(ids[i], row, jobs[i])
+      else
+        move(ids[i], row, 'E', 53, 0)
+        call('SADD', key('withdrawn'), ids[i])
+        expired[#expired + 1] = ids[i]
+      end
     end
   end
 end

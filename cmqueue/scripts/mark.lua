@@ -28,6 +28,8 @@ if left > 0 then
   call('HSET', key('meta:', id), 'phase', 'posting')
   call('ZADD', key('leases'), now_ms + lease, id)
 else
+  -- A probe that never goes out: the next may go at once.
+  if call('HGET', key('meta:', id), 'probe') == '1' then call('HSET', key('gate'), 'until', now_ms) end
   call('DEL', key('meta:', id))
   call('ZREM', key('leases'), id)
 end

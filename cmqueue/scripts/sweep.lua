@@ -121,9 +121,7 @@ for i = 1, #ids do
   unpark('due', id)
   if job and row and row_state(row) == 's' then
     if job_expired(job) then
-      move(id, row, 'E', 53, 0)
-      release_content(job)
-      tell('expired', id, '')
+      if expire(id, row, job) then tell('expired', id, '') end
     else
       local lane = job_lane(job)
       release[lane] = release[lane] or {}

@@ -88,12 +88,17 @@ class Inside:
         return self.partition.settle(batch.id, [fate] * size, endpoint, GateRules(), **options)
 
     def deliver(
-        self, *lanes: Lane, fate: Settlement = ACCEPTED, endpoint: Endpoint = ANSWERED, **options: Any
+        self,
+        *lanes: Lane,
+        fate: Settlement = ACCEPTED,
+        endpoint: Endpoint = ANSWERED,
+        stop_lane: bool = False,
+        **options: Any,
     ) -> Batch:
         """Claim, mark and settle one batch."""
         batch = self.batch(*lanes, **options)
         self.mark(batch)
-        self.settle(batch, fate, endpoint)
+        self.settle(batch, fate, endpoint, stop_lane=stop_lane)
         return batch
 
     def sweep(self, **rules: Any) -> Swept:
@@ -168,7 +173,7 @@ class Inside:
         """Each place that holds a job, with that job: `lane:n`, `batch:b1`, `due`, …"""
         client = self.client
         for name in sorted(client.keys(self.at("*"))):
-            short = name.decode().removeprefix(self.partition.prefix)
+            short = name.decode(errors="replace").removeprefix(self.partition.prefix)
             if short.partition(":")[0] in ("lane", "ready", "batch"):
                 for job in client.lrange(name, 0, -1):
                     yield short, Job.unpack(job)
