@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Iterator
 from pathlib import Path
 
 from cmqueue.settings import LibrarySettings
-from config import settings
+from config.intake import IntakeSettings
+from config.settings import WorkerSettings
 
+#: Every class of settings; each table has what its class adds to the one it extends.
+KINDS: tuple[type[LibrarySettings], ...] = (LibrarySettings, WorkerSettings, IntakeSettings)
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "settings.md"
 
 _HEAD = """\
@@ -21,14 +23,15 @@ Every setting is an environment variable. Each process reads them once, at its s
 and refuses to start on a wrong one with a line that names the variable. Those marked *secret* are shown by no
 log line, error or repr. An empty variable counts as unset. Times are in seconds.
 
-A web app that enqueues needs the first table alone: it never holds a product token.
+A web app that enqueues needs the first table alone: it never holds a product token. The worker reads
+the first two, the intake all of them.
 """
 
 
 def page() -> str:
     """The whole page, in Markdown: a table for each class of settings, with the variables that it adds."""
     sections = [_HEAD]
-    for kind in _kinds():
+    for kind in KINDS:
         rows = [_row(field) for field in _own_fields(kind)]
         sections.append(
             f"## {_title(kind)}\n\n{_summary(kind)}\n\n"
@@ -41,19 +44,7 @@ def page() -> str:
 
 def variables() -> dict[str, type[LibrarySettings]]:
     """Every variable there is, and the class that adds it."""
-    return {field.metadata["name"]: kind for kind in _kinds() for field in _own_fields(kind)}
-
-
-def _kinds() -> Iterator[type[LibrarySettings]]:
-    """The library's settings, then each of the programs' in the order of its definition."""
-    yield LibrarySettings
-    for kind in vars(settings).values():
-        if (
-            inspect.isclass(kind)
-            and issubclass(kind, LibrarySettings)
-            and kind.__module__ == settings.__name__
-        ):
-            yield kind
+    return {field.metadata["name"]: kind for kind in KINDS for field in _own_fields(kind)}
 
 
 def _own_fields(kind: type[LibrarySettings]) -> list[dataclasses.Field[object]]:

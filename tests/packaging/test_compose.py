@@ -12,6 +12,7 @@ import pytest
 import yaml
 from harness import ROOT, TOKEN
 
+from config.intake import IntakeSettings
 from config.reference import variables
 from config.settings import WorkerSettings
 
@@ -92,6 +93,13 @@ def test_every_setting_reaches_the_worker(compose: dict[str, Any]) -> None:
     read = {name for name, kind in variables().items() if issubclass(WorkerSettings, kind)}
 
     assert set() == read - compose["services"]["worker"]["environment"].keys()
+
+
+def test_every_setting_of_its_own_reaches_the_intake(compose: dict[str, Any]) -> None:
+    """Each variable that the intake adds to the worker's can be set from outside the container."""
+    read = {name for name, kind in variables().items() if kind is IntakeSettings}
+
+    assert set() == read - compose["services"]["intake"]["environment"].keys()
 
 
 def test_the_programs_wait_for_a_healthy_redis(compose: dict[str, Any]) -> None:
