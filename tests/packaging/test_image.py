@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
+from fresh_python import fresh_python
 from harness import ROOT, TOKEN, eventually
 
 from demo.valkey import RunningServer
@@ -115,8 +118,8 @@ def test_the_command_is_healthy_and_ends_at_sigterm(valkey: RunningServer, tmp_p
     with log.open("wb") as stream:
         worker = subprocess.Popen(exec_form("CMD"), cwd=ROOT, env=environment, stdout=stream, stderr=stream)
     try:
-        eventually(lambda: "worker.started" in log.read_text())
-        eventually(lambda: health() == 0, every=0.2)
+        eventually(lambda: " ready." in log.read_text())
+        assert 0 == health()
         worker.terminate()
         assert 0 == worker.wait(20)
         assert 1 == health()
@@ -124,6 +127,36 @@ def test_the_command_is_healthy_and_ends_at_sigterm(valkey: RunningServer, tmp_p
         if worker.poll() is None:
             worker.kill()
         worker.wait(10)
+
+
+@pytest.mark.slow
+def test_the_image_has_all_that_the_programs_need(tmp_path: Path) -> None:
+    """Every module of what the Dockerfile copies is found and imported with the runtime's lock file alone."""
+    place = tmp_path / "srv"
+    for folder in re.findall(r"^COPY (?!--from)(\S+) \1$", DOCKERFILE, re.MULTILINE):
+        shutil.copytree(ROOT / folder, place / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", place)
+    lock = (ROOT / "requirements-runtime.lock").read_text()
+    here = {of.metadata["Name"].lower().replace("_", "-") for of in distributions()}
+    python = fresh_python(tmp_path / "venv", here & {name for name, _ in PIN.findall(lock)})
+    subprocess.run([python, "deploy/link_checkout.py"], cwd=place, check=True)
+    modules = sorted(
+        ".".join(file.relative_to(place).with_suffix("").parts).removesuffix(".__init__")
+        for file in place.rglob("*.py")
+        if file.name != "__main__.py" and file.parent.name != "deploy"
+    )
+
+    ran = subprocess.run(
+        [python, "-c", f"import {', '.join(modules)}"],
+        cwd=tmp_path,
+        env={"CMQUEUE_PRODUCT_TOKEN": TOKEN},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "worker.celery" in modules
+    assert (0, "") == (ran.returncode, ran.stderr)
 
 
 @pytest.mark.slow

@@ -6,13 +6,13 @@ import os
 import subprocess
 import sys
 import tomllib
-import venv
 import zipfile
 from collections.abc import Iterable
 from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+from fresh_python import fresh_python
 from harness import ROOT
 from packaging.requirements import Requirement
 
@@ -64,20 +64,10 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     The dependencies are links to those of the tests' own environment: nothing is fetched, and what the wheel
     does not name is not there.
     """
-    folder = tmp_path_factory.mktemp("app")
-    venv.create(folder, with_pip=False, symlinks=True)
-    python = folder / "bin" / "python"
-    subprocess.run(
-        [*PIP, "--python", python, "install", "--no-deps", "--no-index", "--no-compile", wheel], check=True
-    )
-    packages = next(folder.glob("lib/python*/site-packages"))
     requires = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    for name in needed(requires):
-        of = distribution(name)
-        for top in {file.parts[0] for file in of.files or () if file.parts[0] not in ("..", "__pycache__")}:
-            place = packages / top
-            if not place.exists():
-                place.symlink_to(Path(str(of.locate_file(top))))
+    python = fresh_python(tmp_path_factory.mktemp("app"), needed(requires))
+    options = ["--no-deps", "--no-index", "--no-compile"]
+    subprocess.run([*PIP, "--python", python, "install", *options, wheel], check=True)
     return python
 
 
