@@ -35,6 +35,9 @@ class Slot(NamedTuple):
     idempotency: bytes
     payload: bytes
 
+    def __repr__(self) -> str:  # the job holds a number and a content
+        return f"Slot(reference={self.reference!r}, tail={self.tail!r})"
+
 
 class Terms(NamedTuple):
     """When and how: what lane, options and validity come to. Seconds since 1970 (0: at once), and seconds."""
@@ -105,6 +108,9 @@ class Shared(NamedTuple):
     digest: bytes
     extras: bytes
     terms: Terms
+
+    def __repr__(self) -> str:
+        return f"Shared(digest={self.digest.hex()}, terms={self.terms})"
 
 
 def shared(content: Content, lane: Lane, options: Options, now: float) -> Shared:

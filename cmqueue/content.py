@@ -163,6 +163,16 @@ def json_object(value: object, field: str) -> dict[str, Any]:
     return cast("dict[str, Any]", json_copy(value, field))
 
 
+def _outlined(rich_content: dict[str, Any]) -> dict[str, Any]:
+    """`rich_content`, if its outline is CM's: for another CM refuses the whole request, neighbours included."""
+    for name, members in rich_content.items():
+        if name.lower() in ("conversation", "suggestions") and not (
+            isinstance(members, list) and all(isinstance(member, dict) for member in members)
+        ):
+            raise InvalidMessage(f"rich_content.{name}", "is not a list of objects", "a list of objects")
+    return rich_content
+
+
 def _plain_at(text: object, path: str) -> str:
     if not isinstance(text, str):
         raise InvalidMessage(path, "has a key that is not text", "the keys of a JSON object are text")
@@ -242,7 +252,7 @@ class ContentFields(Checked):
     @field_validator("rich_content", mode="plain")
     @classmethod
     def _rich(cls, value: object) -> dict[str, Any] | None:
-        return None if value is None else json_object(value, "rich_content")
+        return None if value is None else _outlined(json_object(value, "rich_content"))
 
     @field_validator("validity", mode="plain")
     @classmethod

@@ -50,6 +50,9 @@ class Job(NamedTuple):
     number: str
     content: bytes
 
+    def __repr__(self) -> str:  # the number and the content stay out of logs and tracebacks
+        return f"Job(lane={self.lane!r}, bucket={self.bucket!r}, tail={self.tail!r}, attempts={self.attempts})"
+
     @property
     def at_least_once(self) -> bool:
         return bool(self.flags & AT_LEAST_ONCE)

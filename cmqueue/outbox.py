@@ -14,7 +14,7 @@ from cmqueue.audit import Audit, balance
 from cmqueue.channel import numbers_are_opaque
 from cmqueue.chunk import CALL_ID_BYTES, CHUNK, CHUNK_BYTES, Slot, Verdict
 from cmqueue.connection import Scripts, connect
-from cmqueue.errors import IdempotencyConflict, InvalidMessage
+from cmqueue.errors import IdempotencyConflict, InvalidMessage, OutboxUnavailable
 from cmqueue.identity import Identity, bucket_at, keyed, random_ends
 from cmqueue.lane import Lane, lane_named
 from cmqueue.log import log
@@ -283,7 +283,12 @@ class Outbox:
             args = chunk.arguments(
                 [slots[at] for at in places], retention=self.settings.key_life, common=common, call_id=call_id
             )
-            woke, written = chunk.verdicts(Partition(self.scripts, code).enqueue(args))
+            try:
+                woke, written = chunk.verdicts(Partition(self.scripts, code).enqueue(args))
+            except OutboxUnavailable as error:
+                if found:  # an earlier shard of this chunk was written
+                    raise OutboxUnavailable(error.problem, maybe_enqueued=True) from None
+                raise
             if woke:
                 self.waker.wake(lane, code)
             found.update(zip(places, written, strict=True))

@@ -25,6 +25,9 @@ class Batch(NamedTuple):
     probe: bool
     jobs: list[bytes]
 
+    def __repr__(self) -> str:  # jobs hold numbers and contents
+        return f"Batch(id={self.id!r}, lane={self.lane!r}, probe={self.probe}, size={len(self.jobs)})"
+
 
 class Linger(NamedTuple):
     """The lane has messages, fewer than a batch: wait a little and claim again."""
@@ -91,6 +94,9 @@ class Lost(NamedTuple):
     id: str
     posting: bool
     jobs: list[bytes]
+
+    def __repr__(self) -> str:
+        return f"Lost(id={self.id!r}, posting={self.posting}, size={len(self.jobs)})"
 
 
 class Swept(NamedTuple):

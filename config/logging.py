@@ -46,12 +46,12 @@ def configure(*, level: str, console: bool) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    final: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+    # A traceback's text may hold values of ours: frames are kept, locals and messages are not.
+    final: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, _bare_traceback]
     if console:
         final += [structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
     else:
-        # A traceback's text may hold values of ours: frames are kept, locals and messages are not.
-        final += [_bare_traceback, structlog.processors.JSONRenderer()]
+        final += [structlog.processors.JSONRenderer()]
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

@@ -131,3 +131,5 @@ class Drain:
             self.wake(lane, partition)
         except OutboxUnavailable as error:
             log.warning("drain.interrupted", lane=lane.value, partition=partition, problem=error.problem)
+        except Exception:  # noqa: BLE001 - threading would print the error, which may hold what it choked on
+            log.exception("drain.failed", lane=lane.value, partition=partition)

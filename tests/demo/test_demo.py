@@ -10,7 +10,6 @@ import time
 
 import pytest
 import redis
-
 from harness import ROOT, eventually
 
 pytestmark = pytest.mark.slow
@@ -31,7 +30,9 @@ def alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True).stdout
+    state = subprocess.run(
+        ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
+    ).stdout
     return not state.startswith("Z") and bool(state)
 
 
@@ -67,7 +68,13 @@ def test_a_killed_demo_takes_its_programs_with_it() -> None:
 
 def test_the_embedded_server_ends_with_its_owner() -> None:
     """A server whose owner is killed stops, though it is not the owner's child."""
-    script = "import time\nfrom demo.valkey import running\nwith running() as s:\n    print(s.port, flush=True)\n    time.sleep(60)\n"
+    script = """
+import time
+from demo.valkey import running
+with running() as server:
+    print(server.port, flush=True)
+    time.sleep(60)
+"""
     owner = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert owner.stdout is not None
     port = int(owner.stdout.readline())

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+from harness import Run, WorkerProcess
 
 from cmqueue import Outbox
 from demo.valkey import RunningServer
-from harness import Run, WorkerProcess
 from sandbox.running import SandboxClient, running
 
 #: Windows short enough to wait for.

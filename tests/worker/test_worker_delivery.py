@@ -5,8 +5,9 @@ from __future__ import annotations
 import signal
 from datetime import UTC, datetime, timedelta
 
-from cmqueue import Content, Message, Outbox, State
 from harness import Run, all_finished, events, eventually, finished
+
+from cmqueue import Content, Message, Outbox, State
 from sandbox.running import SandboxClient
 
 
@@ -52,13 +53,13 @@ def test_a_mixed_answer_settles_each_message_by_its_row(
 
 
 def test_the_log_accounts_for_every_message(outbox: Outbox, run: Run) -> None:
-    """Each id stands in exactly one final line: in its batch's summary, or in a line of its own with its reference."""
+    """Each id stands in exactly one final line: its batch's summary, or one of its own with its reference."""
     ids = [outbox.enqueue(Message(sender="Acme", to=f"003160000{n:04}", text="Hi")).id for n in range(30)]
     refused = outbox.enqueue(Message(sender="Acme", to="0031600009303", text="Hi"))
     worker = run()
 
     eventually(lambda: all_finished(outbox))
-    accepted = [id for line in events(worker, "batch.accepted") for id in line["ids"]]
+    accepted = [each for line in events(worker, "batch.accepted") for each in line["ids"]]
     assert sorted(ids) == sorted(accepted)
     (line,) = events(worker, "message.rejected")
     assert (refused.id, refused.reference, 303) == (line["id"], line["reference"], line["code"])

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from harness import Run, all_finished, events, eventually, finished
 
 from cmqueue import Content, Guarantee, Message, Outbox, State
-from harness import Run, all_finished, events, eventually, finished
 from sandbox.running import SandboxClient
 
 AT_MOST_ONCE, AT_LEAST_ONCE = Guarantee.AT_MOST_ONCE, Guarantee.AT_LEAST_ONCE
@@ -164,7 +164,7 @@ def test_attempts_have_an_end(outbox: Outbox, sandbox: SandboxClient, run: Run) 
 def test_an_account_stop_keeps_the_messages(
     outbox: Outbox, sandbox: SandboxClient, run: Run, fault: dict[str, Any]
 ) -> None:
-    """Whatever says the account is at fault stops it; probes find out when it is well, and nothing was lost."""
+    """Whatever says the account is at fault stops it; probes find out when it is well; nothing is lost."""
     receipts = [send(outbox, f"003160000{n:04}") for n in range(30)]
     sandbox.faults(fault)
     worker = run()

@@ -10,10 +10,10 @@ from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
 import pytest
+from harness import Run, WorkerProcess, all_finished, eventually
 
 from cmqueue import Content, Outbox, Receipt, State
 from demo.valkey import RunningServer
-from harness import Run, WorkerProcess, all_finished, eventually
 from sandbox.running import SandboxClient
 
 pytestmark = pytest.mark.slow
@@ -32,6 +32,7 @@ def foreign_endpoint() -> Iterator[str]:
     assert process.stdin is not None
     yield f"http://127.0.0.1:{process.stdout.readline().strip()}/"
     process.stdin.close()
+    process.stdout.close()
     process.wait(10)
 
 
@@ -68,7 +69,7 @@ def test_an_outage_of_twenty_seconds_costs_a_few_batches(
     outbox: Outbox, sandbox: SandboxClient, run: Run
 ) -> None:
     """Only 502 pages for 20 s with 50,000 queued: unknown are at most slots x batch + 3 batches + probes."""
-    outbox.broadcast(Content(sender="Acme", text="Sale"), (f"003160{n:07}" for n in range(50_000)))
+    outbox.broadcast(Content(sender="Acme", text="Sale"), (f"00316001{n:05}" for n in range(50_000)))
     sandbox.faults({"kind": "status", "status": 502, "seconds": 20})
     worker = run(CMQUEUE_LOG_LEVEL="warning")
 

@@ -8,11 +8,11 @@ import sys
 from typing import Any
 
 import pytest
+from harness import ROOT, TOKEN
 
 from cmqueue import SettingsError
 from config.settings import WorkerSettings
 from demo.valkey import RunningServer, running
-from harness import ROOT, TOKEN
 from worker.gateway import endpoint_url
 
 GOOD = {"CMQUEUE_PRODUCT_TOKEN": TOKEN}
