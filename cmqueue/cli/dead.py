@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 from itertools import islice
 
 import click
@@ -13,7 +14,6 @@ from cmqueue.cli.verb import Verb, as_json, expires_in, limit, only_lane, shown
 from cmqueue.graveyard import Grave, grave, graves, redrive
 from cmqueue.lane import Lane
 from cmqueue.outbox import Outbox
-from cmqueue.row import iso
 
 
 @click.group(no_args_is_help=False)
@@ -43,15 +43,19 @@ def list_(lane: str | None, limit: int, as_json: bool) -> None:
         click.echo("Nothing is dead.")
         return
     write_table(
-        ("id", "died at", "lane", "reason"),
-        [(one.id, iso(one.ended_at), one.lane, _reason(one)) for one in listed],
+        ("id", "died at", "lane", "reason", "code"),
+        [
+            (one.id, _minute(one.ended_at), one.lane, one.reason, str(one.code) if one.code else "")
+            for one in listed
+        ],
     )
     if more:
         click.echo(f"\nThere are more than {limit}: --limit 0 lists all.")
 
 
-def _reason(one: Grave) -> str:
-    return one.reason + (f", code {one.code}" if one.code else "")
+def _minute(at: int) -> str:
+    """Short, so that a line keeps to 80 columns."""
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%MZ}"
 
 
 @dead.command("redrive", cls=Verb)

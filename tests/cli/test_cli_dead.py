@@ -57,10 +57,10 @@ def test_the_list_reads_well(run: Run, outbox: Outbox, end: End) -> None:
     (known,) = buried(outbox, end)
     head, line = run("dead", "list").out.splitlines()
 
-    assert ["id", "died", "at", "lane", "reason", "CM's", "code"] == head.split()
+    assert ["id", "died", "at", "lane", "reason", "code"] == head.split()
     assert line.startswith(known)
     assert line.endswith("normal  attempts_exhausted  304")
-    assert len(line) <= 80
+    assert max(len(head), len(line)) <= 80
 
 
 def test_a_long_list_is_cut(run: Run, outbox: Outbox, end: End) -> None:
