@@ -24,7 +24,7 @@ demo: setup  ## 10,000 messages through a misbehaving endpoint, everything inclu
 	$(BIN)/python -m demo $(ARGS)
 
 test: setup  ## the whole suite
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 4 $(ARGS)
 
 lint: setup  ## ruff, its format, mypy and the import contracts
 	$(BIN)/ruff check .
@@ -33,7 +33,7 @@ lint: setup  ## ruff, its format, mypy and the import contracts
 	$(BIN)/lint-imports
 
 check: lint  ## lint, and the fast part of the suite
-	$(BIN)/python -m pytest -q -m 'not slow'
+	$(BIN)/python -m pytest -q -n 4 -m 'not slow'
 
 format: setup  ## let ruff format the tree
 	$(BIN)/ruff check --fix .

@@ -55,13 +55,17 @@ def connect(url: str, timeout: float, *, name: str = "cmqueue") -> redis.Redis:
 
     The client's own repeats are off: `run` repeats, and knows whether a first try may have been heard.
     """
+    scheme = url.partition(":")[0]
     return redis.Redis.from_pool(
         redis.ConnectionPool.from_url(
             url,
-            connection_class=_CONNECTIONS[url.partition(":")[0]],
-            socket_connect_timeout=timeout * 0.3,
+            connection_class=_CONNECTIONS[scheme],
             socket_timeout=timeout * 0.6,
-            socket_keepalive=True,
+            **(
+                {}
+                if scheme == "unix"
+                else {"socket_connect_timeout": timeout * 0.3, "socket_keepalive": True}
+            ),
             health_check_interval=0,
             retry=Retry(NoBackoff(), 0),
             client_name=name,

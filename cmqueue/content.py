@@ -164,12 +164,12 @@ def json_object(value: object, field: str) -> dict[str, Any]:
 
 
 def _outlined(rich_content: dict[str, Any]) -> dict[str, Any]:
-    """`rich_content`, if its outline is CM's: for another CM refuses the whole request, neighbours included."""
+    """`rich_content`, if its outline is CM's: for another one CM refuses the whole request."""
     for name, members in rich_content.items():
         if name.lower() in ("conversation", "suggestions") and not (
             isinstance(members, list) and all(isinstance(member, dict) for member in members)
         ):
-            raise InvalidMessage(f"rich_content.{name}", "is not a list of objects", "a list of objects")
+            raise InvalidMessage(f"rich_content.{name}", "is something else", "a list of objects")
     return rich_content
 
 

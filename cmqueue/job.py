@@ -51,7 +51,7 @@ class Job(NamedTuple):
     content: bytes
 
     def __repr__(self) -> str:  # the number and the content stay out of logs and tracebacks
-        return f"Job(lane={self.lane!r}, bucket={self.bucket!r}, tail={self.tail!r}, attempts={self.attempts})"
+        return f"Job({self.bucket}{self.tail}, lane={self.lane!r}, attempts={self.attempts})"
 
     @property
     def at_least_once(self) -> bool:

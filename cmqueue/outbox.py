@@ -322,6 +322,8 @@ class Outbox:
     def redis_setting(self, name: str) -> str:
         """A setting of the Redis server. Raises OutboxUnavailable where it does not tell."""
         found = self.scripts.guarded(lambda: self._client.config_get(name))
+        if name not in found:
+            raise OutboxUnavailable(f"Redis does not tell {name}", maybe_enqueued=False)
         return str(found[name])
 
     def audit(self) -> Audit:

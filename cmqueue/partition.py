@@ -297,14 +297,13 @@ class Partition:
         return [key.decode() for key in self._run("redrive", expires_in, letter, *keys)]
 
     def rows(self) -> Iterator[tuple[str, bytes]]:
-        """Every row there is, with its key, in small steps. Rows that move meanwhile may come in either state."""
+        """Every row there is, with its key, in small steps; one that moves comes in either state."""
         client, guarded = self._scripts.client, self._scripts.guarded
         for bucket in guarded(lambda: client.zrange(self.prefix + "buckets", 0, -1)):
             cursor, seen = 0, set()
             while True:
-                cursor, page = guarded(
-                    lambda at=cursor, of=bucket: client.hscan(f"{self.prefix}rows:{of.decode()}", at, count=1000)
-                )
+                rows = f"{self.prefix}rows:{bucket.decode()}"
+                cursor, page = guarded(lambda at=cursor, rows=rows: client.hscan(rows, at, count=1000))
                 for tail, row in page.items():
                     if tail not in seen:  # HSCAN may name a field twice
                         seen.add(tail)

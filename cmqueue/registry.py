@@ -59,7 +59,7 @@ class Registry:
         if guarded(lambda: client.get(FINGERPRINT)) != mark:
             raise SettingsError(
                 "CMQUEUE_SECRET_KEY",
-                "differs from the key that the messages in this Redis were named with; give every process the same",
+                "differs from the key of the messages in this Redis; give every process the same",
             )
         return key
 

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from redis.connection import parse_url
+
 from cmqueue.errors import SettingsError
 
 PREFIX = "CMQUEUE_"
@@ -72,8 +74,10 @@ def seconds(low: float, high: float) -> Callable[[str], float]:
 
 
 def a_redis_url(value: str) -> str:
-    if not value.startswith(("redis://", "rediss://", "unix://")):
-        raise ValueError("must be a redis://, rediss:// or unix:// URL")
+    try:
+        parse_url(value)
+    except ValueError:
+        raise ValueError("must be a redis://, rediss:// or unix:// URL, with a number as its port") from None
     return value
 
 
@@ -116,7 +120,10 @@ class LibrarySettings:
         "Seconds within which a call of the library ends, well or not.",
     )
     shards: int = setting(
-        "SHARDS", "1", whole(1, 32), "Partitions per account, for more than one Redis node."
+        "SHARDS",
+        "1",
+        whole(1, 32),
+        "Partitions per account. Changing it moves idempotency keys: do it while none matters.",
     )
     retention_seconds: int = setting(
         "RETENTION_SECONDS",

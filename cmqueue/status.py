@@ -82,7 +82,7 @@ class Status:
     def explain(self) -> str:  # noqa: C901 - a table of states, one line each
         """One or two sentences: where the message is, why, and what moves it next."""
         place = self.standing
-        when = iso(place.at_ms / 1000) if place.at_ms else ""
+        when = iso(place.at_ms // 1000) if place.at_ms else ""
         match self.state:
             case State.SCHEDULED if self.attempts or len(self.history) > 1:
                 said = f"It will be tried again at {when}, after {self._why()}."
@@ -108,7 +108,8 @@ class Status:
                     f" until {when}." if when else "."
                 )
             case _:
-                said = f"It ended {self.state}: {self._why()}."
+                why = self._why()
+                said = f"It ended {self.state}." if why == self.state else f"It ended {self.state}: {why}."
         if not self.state.finished:
             said += f" It expires at {iso(self.expires_at)}."
         return said

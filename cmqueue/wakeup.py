@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any
-
-from celery import Celery
+from typing import TYPE_CHECKING, Any
 
 from cmqueue.lane import Lane
 from cmqueue.log import log
+
+if TYPE_CHECKING:
+    from celery import Celery
 
 TASK = "cmqueue.drain"
 KEY_PREFIX = "cmqueue:"
@@ -28,6 +29,11 @@ def transport_options(timeout: float) -> dict[str, Any]:
         "socket_connect_timeout": min(timeout, 2.0),
         "socket_keepalive": True,
         "retry_on_timeout": False,
+        # kombu's own repeats of a connect would make an enqueue wait while the broker is away.
+        "max_retries": 1,
+        "interval_start": 0,
+        "interval_step": 0,
+        "interval_max": 0,
     }
 
 
@@ -65,6 +71,8 @@ class Waker:
 
 
 def _publisher(broker_url: str) -> Celery:
+    from celery import Celery  # noqa: PLC0415 - a third of a second that most commands need not wait for
+
     app = Celery("cmqueue", broker=broker_url, set_as_current=False)
     app.conf.update(
         broker_transport_options=transport_options(0.25),

@@ -68,7 +68,7 @@ def all_finished(outbox: Outbox) -> bool:
     return outbox.audit().waiting.total() == 0
 
 
-def events(worker: WorkerProcess, name: str) -> list[dict[str, Any]]:
-    """The worker's log lines of one event."""
+def events(worker: WorkerProcess, *names: str) -> list[dict[str, Any]]:
+    """The worker's log lines of these events, in their order."""
     lines = [json.loads(line) for line in worker.lines().splitlines() if line.startswith("{")]
-    return [line for line in lines if line["event"] == name]
+    return [line for line in lines if line["event"] in names]

@@ -307,7 +307,7 @@ def _endpoint(reading: Reading, answer: Answer) -> Endpoint:
     if reading.account_fault is not None:
         return Endpoint("stopped", f"{reading.account_fault.code}")
     if reading.answered:
-        return Endpoint("answered")
+        return Endpoint("answered", "" if reading.refused_whole is None else f"{reading.refused_whole}")
     return Endpoint(
         "silent", answer.kind.value if isinstance(answer, NoAnswer) else f"status {answer.status}"
     )

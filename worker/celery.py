@@ -125,5 +125,5 @@ def drain(lane: str, partition: str) -> None:
         app.drain.wake(Lane(lane), partition)
     except OutboxUnavailable as error:
         log.warning("drain.interrupted", lane=lane, partition=partition, problem=error.problem)
-    except Exception:  # noqa: BLE001 - Celery would log the repr of the error, which may hold what it choked on
+    except Exception:  # Celery would log the repr of the error, which may hold what it choked on
         log.exception("drain.failed", lane=lane, partition=partition)
