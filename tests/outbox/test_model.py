@@ -1,0 +1,478 @@
+"""The outbox against a model of it: any calls in any order, and after each of them every law holds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import ClassVar
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from inside import (
+    ACCEPTED,
+    ANSWERED,
+    DEAD,
+    DOUBTED,
+    GIVEN_BACK,
+    REJECTED,
+    RETRIED,
+    SILENT,
+    STOPPED,
+    UNPOSTED,
+    Inside,
+    key_of,
+    keys_of,
+)
+
+import cmqueue.outbox
+from cmqueue import IdempotencyConflict, Message, Outbox
+from cmqueue.identity import spelled
+from cmqueue.lane import Guarantee, Lane
+from cmqueue.partition import Batch, Endpoint, GateRules, Held, SweepRules
+from cmqueue.settings import LibrarySettings
+from cmqueue.settlement import Settlement
+from cmqueue.state import State
+from demo.valkey import RunningServer
+
+MAX_RESENDS = 2
+NUMBERS = [f"003160000000{n}" for n in range(5)]
+LANES = st.permutations(list(Lane)).flatmap(lambda lanes: st.integers(1, 3).map(lambda n: lanes[:n]))
+FATES = st.sampled_from([ACCEPTED, REJECTED, DEAD, RETRIED, DOUBTED, GIVEN_BACK])
+PROOFS = st.sampled_from([ACCEPTED, REJECTED])
+ENDPOINTS = st.sampled_from([ANSWERED, ANSWERED, SILENT, STOPPED, UNPOSTED])
+
+
+@dataclass
+class Expected:
+    """What the model knows of one message."""
+
+    lane: Lane
+    at_least_once: bool
+    state: State
+    attempts: int = 0
+    resends: int = 0
+    old: bool = False  #: past its end
+    kept: bool = False  #: dead or unknown, and can be redriven
+    batch: str = ""  #: the batch that holds it, while it is queued
+
+
+class OutboxMachine(RuleBasedStateMachine):
+    """Callers, workers and sweepers in one, on a real server."""
+
+    server: RunningServer
+    outbox: Outbox
+    references: ClassVar[Iterator[int]]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.outbox.scripts.client.flushall()
+        self.outbox.registry._partitions.clear()
+        self.outbox.registry._key = None
+        self.inside = Inside(self.outbox, self.outbox.registry.partition("default"))
+        self.partition = self.inside.partition
+        self.expected: dict[str, Expected] = {}
+        self.forgotten: set[str] = set()
+        self.named: dict[str, tuple[str, str]] = {}  # idempotency key: number, message
+        self.batches: dict[str, list[str]] = {}  # batches in a worker's hand, as it knows them
+        self.phase: dict[str, State] = {}  # the same batches as Redis should have them; none: reclaimed
+        self.step = 0
+        type(self).references = count()
+
+    @initialize()
+    def begin(self) -> None:
+        """Every lane has messages of both guarantees."""
+        for lane in Lane:
+            for guarantee in Guarantee:
+                self.enqueue(lane, NUMBERS[0], guarantee, later=False, name=None)
+            self.broadcast(lane, NUMBERS[:2], "a", None)
+
+    # --- the model's moves ---------------------------------------------------------------------------
+
+    def _new(self, key: str, lane: Lane, guarantee: Guarantee | None, *, later: bool) -> None:
+        chosen = guarantee or lane.rules.guarantee
+        state = State.SCHEDULED if later else State.QUEUED
+        assert key not in self.expected
+        self.expected[key] = Expected(lane, chosen is Guarantee.AT_LEAST_ONCE, state)
+
+    def _in(self, *states: State) -> list[str]:
+        return [key for key, message in self.expected.items() if message.state in states]
+
+    def _end_by_age(self, key: str) -> bool:
+        """Whether it expired; a resend goes back into doubt."""
+        message = self.expected[key]
+        assert message.old
+        message.batch = ""
+        message.state = State.AMBIGUOUS if message.resends else State.EXPIRED
+        return not message.resends
+
+    def _expired(self, told: Iterable[str]) -> None:
+        """Redis says that these expired: each was queued, past its end, and not in doubt before."""
+        for key in told:
+            message = self.expected[key]
+            assert (State.QUEUED, True, 0) == (message.state, message.old, message.resends)
+            self._end_by_age(key)
+
+    def _read_back_resends(self, keys: Iterable[str]) -> None:
+        """Resends past their end go back into doubt without a word: wherever a script looked at them."""
+        for key in keys:
+            message = self.expected[key]
+            if message.old and message.resends and self.inside.state(key) is State.AMBIGUOUS:
+                self._end_by_age(key)
+
+    # --- callers -------------------------------------------------------------------------------------
+
+    @rule(
+        lane=st.sampled_from(Lane),
+        number=st.sampled_from(NUMBERS),
+        guarantee=st.sampled_from([None, *Guarantee]),
+        later=st.booleans(),
+        name=st.sampled_from([None, None, "one", "two"]),
+    )
+    def enqueue(
+        self, lane: Lane, number: str, guarantee: Guarantee | None, later: bool, name: str | None
+    ) -> None:
+        message = Message(sender="Acme", to=number, text="hi", idempotency_key=name)
+        send_at = datetime.now(UTC) + timedelta(days=1) if later else None
+        known = self.named.get(name or "")
+        if known and known[0] != number:
+            with pytest.raises(IdempotencyConflict) as raised:
+                self.outbox.enqueue(message, lane=lane, guarantee=guarantee, send_at=send_at)
+            assert known[1] == raised.value.id
+            return
+        receipt = self.outbox.enqueue(message, lane=lane, guarantee=guarantee, send_at=send_at)
+        assert bool(known) == receipt.duplicate
+        if known:
+            assert known[1] == receipt.id
+            return
+        if name:
+            self.named[name] = (number, receipt.id)
+        self._new(key_of(receipt.id), lane, guarantee, later=later)
+
+    @rule(
+        lane=st.sampled_from(Lane),
+        numbers=st.lists(st.sampled_from(NUMBERS), min_size=1, max_size=8),
+        text=st.sampled_from(["a", "b"]),
+        name=st.sampled_from([None, None, "c", "d"]),
+    )
+    def broadcast(self, lane: Lane, numbers: list[str], text: str, name: str | None) -> None:
+        content = {"sender": "Acme", "text": text if name is None else name}
+        known = set(self.expected) | self.forgotten
+        told = self.outbox.broadcast(content, numbers, lane=lane, idempotency_key=name)
+        fresh = [key_of(receipt.id) for receipt in told if not receipt.duplicate]
+        assert len(numbers) == told.enqueued + told.duplicates
+        assert len(fresh) == len(set(fresh)) == told.enqueued
+        if name is None:
+            assert len(set(numbers)) == told.enqueued
+        assert not known.intersection(fresh) - self.forgotten
+        for key in fresh:
+            self.forgotten.discard(key)
+            self._new(key, lane, None, later=False)
+
+    @precondition(lambda self: self.expected)
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        keys = data.draw(st.lists(st.sampled_from(list(self.expected)), min_size=1, max_size=3))
+        said = self.partition.cancel(keys)
+        for key, letter in zip(keys, said, strict=True):
+            message = self.expected[key]
+            posting = self.phase.get(message.batch) is State.POSTING
+            free = message.state in (State.QUEUED, State.SCHEDULED) and not message.resends and not posting
+            assert ("c" if free or message.state is State.CANCELLED else "t") == letter
+            if free:
+                message.state, message.batch = State.CANCELLED, ""
+
+    # --- workers -------------------------------------------------------------------------------------
+
+    @rule(
+        lanes=LANES,
+        limit=st.integers(1, 6),
+        linger=st.lists(st.sampled_from(Lane), max_size=1),
+        byte_cap=st.sampled_from([100, 1 << 20]),
+        most=st.sampled_from([5, 10_000]),
+        through=st.booleans(),
+    )
+    def claim(
+        self, lanes: list[Lane], limit: int, linger: list[Lane], byte_cap: int, most: int, through: bool
+    ) -> None:
+        if through:
+            self.inside.open_gate()
+        gate = self.inside.gate()
+        in_doubt = len(self._in(State.AMBIGUOUS)) + sum(
+            len(self.partition.members(open)) for open in self.phase
+        )
+        claim, expired = self.inside.claim_telling(
+            *lanes, limit=limit, linger=linger, byte_cap=byte_cap, max_ambiguous=most
+        )
+        self._expired(expired)
+        self._read_back_resends(self._in(State.QUEUED))
+        if isinstance(claim, Held):
+            assert gate.get("closed") or in_doubt >= most
+        if not isinstance(claim, Batch):
+            return
+        keys = keys_of(claim)
+        assert len(keys) == len(set(keys)) > 0
+        assert claim.lane in lanes
+        assert claim.probe == bool(gate.get("closed"))
+        assert in_doubt + len(keys) <= most
+        for key in keys:
+            message = self.expected[key]
+            assert (State.QUEUED, claim.lane) == (message.state, message.lane), "handed out again"
+            assert not message.old
+            assert message.batch not in self.phase, "handed out twice"
+            message.batch = claim.id
+        self.batches[claim.id] = keys
+        self.phase[claim.id] = State.CLAIMED
+
+    def _held_by(self, batch: str) -> list[str]:
+        """The waiting messages of a batch, in its order."""
+        return [
+            key for key in self.batches[batch] if self.expected.get(key) and self.expected[key].batch == batch
+        ]
+
+    @precondition(lambda self: self.batches)
+    @rule(data=st.data())
+    def mark(self, data: st.DataObject) -> None:
+        self._mark(data.draw(st.sampled_from(sorted(self.batches))), data)
+
+    def _mark(self, batch: str, data: st.DataObject) -> None:
+        holding = self._held_by(batch) if batch in self.phase else []
+        given = data.draw(st.lists(st.sampled_from(holding), max_size=2, unique=True)) if holding else []
+        left, expired = self.partition.mark(batch, lease=60, earliest_expiry=0, give_back=given)
+        if batch not in self.phase:
+            assert left is None
+            return
+        for key in given:
+            self.expected[key].batch = ""
+        old = [key for key in self._held_by(batch) if self.expected[key].old]
+        assert sorted(expired) == sorted(key for key in old if not self.expected[key].resends)
+        for key in old:
+            self._end_by_age(key)
+        self.batches[batch] = self._held_by(batch)
+        assert len(self.batches[batch]) == left
+        if left:
+            self.phase[batch] = State.POSTING
+        else:
+            del self.batches[batch], self.phase[batch]
+
+    @precondition(lambda self: self.batches)
+    @rule(data=st.data(), endpoint=ENDPOINTS)
+    def settle(self, data: st.DataObject, endpoint: Endpoint) -> None:
+        self._settle(data.draw(st.sampled_from(sorted(self.batches))), data, endpoint)
+
+    @rule(data=st.data(), lanes=LANES, endpoint=ENDPOINTS, twice=st.booleans())
+    def deliver(self, data: st.DataObject, lanes: list[Lane], endpoint: Endpoint, twice: bool) -> None:
+        """A batch all its way, by one worker."""
+        before = set(self.batches)
+        self.claim(lanes, 4, [], 1 << 20, 10_000, through=True)
+        for batch in set(self.batches) - before:
+            self._mark(batch, data)
+            if twice and batch in self.batches:
+                self._mark(batch, data)
+            if batch in self.batches:
+                self._settle(batch, data, endpoint)
+
+    def _settle(self, batch: str, data: st.DataObject, endpoint: Endpoint) -> None:
+        posting = self.phase.get(batch) is State.POSTING
+        if endpoint is UNPOSTED or not posting:
+            missing = self.partition.settle(batch, [], UNPOSTED, GateRules())
+            fates = dict.fromkeys(self._held_by(batch), GIVEN_BACK)
+        else:
+            keys = keys_of(Batch(batch, Lane.BULK, False, self.partition.members(batch)))
+            assert self.batches[batch] == keys
+            fates = {key: data.draw(FATES) for key in keys}
+            missing = self.partition.settle(batch, list(fates.values()), endpoint, GateRules())
+        if batch in self.phase:
+            assert missing == sum(key in self.forgotten for key in fates)
+        del self.batches[batch]
+        if self.phase.pop(batch, None) is None:
+            # Reclaimed. Where it was not claimed again, its holder may still give it back (or half of it).
+            for key in self._held_by_all(batch):
+                if self.inside.state(key) is State.QUEUED:
+                    self.expected[key].batch = ""
+            return
+        for key in self._held_by_all(batch):
+            message, fate = self.expected[key], fates.get(key, GIVEN_BACK)
+            message.state, message.batch, message.kept = fate.state, "", fate is DEAD
+            message.attempts += fate.counts
+
+    def _held_by_all(self, batch: str) -> list[str]:
+        return [key for key, message in self.expected.items() if message.batch == batch]
+
+    # --- knowledge -----------------------------------------------------------------------------------
+
+    @precondition(lambda self: self.expected)
+    @rule(data=st.data(), proof=PROOFS)
+    def prove(self, data: st.DataObject, proof: Settlement) -> None:
+        keys = data.draw(st.lists(st.sampled_from(list(self.expected)), min_size=1, max_size=3))
+        changed = self.partition.prove([(key, proof) for key in keys])
+        could = {
+            key
+            for key in keys
+            if not self.expected[key].state.finished or self.expected[key].state is State.UNKNOWN
+        }
+        assert sorted(could) == sorted(changed)
+        for key in could:
+            message = self.expected[key]
+            message.state, message.batch, message.kept = proof.state, "", False
+
+    @precondition(lambda self: self._in(State.DEAD, State.UNKNOWN))
+    @rule(data=st.data(), letter=st.sampled_from("XU"))
+    def redrive(self, data: st.DataObject, letter: str) -> None:
+        ended = self._in(State.DEAD, State.UNKNOWN)
+        keys = data.draw(st.lists(st.sampled_from(ended), min_size=1, max_size=3, unique=True))
+        state = State.DEAD if letter == "X" else State.UNKNOWN
+        could = [key for key in keys if (state, True) == (self.expected[key].state, self.expected[key].kept)]
+        assert could == self.partition.redrive(letter, keys, 600)
+        for key in could:
+            old = self.expected[key]
+            self.expected[key] = Expected(old.lane, old.at_least_once, State.QUEUED)
+
+    # --- time ----------------------------------------------------------------------------------------
+
+    @precondition(lambda self: self._in(State.QUEUED, State.SCHEDULED, State.AMBIGUOUS))
+    @rule(data=st.data())
+    def grow_old(self, data: st.DataObject) -> None:
+        waiting = self._in(State.QUEUED, State.SCHEDULED, State.AMBIGUOUS)
+        keys = data.draw(st.lists(st.sampled_from(waiting), min_size=1, max_size=4, unique=True))
+        self.inside.expire(*keys)
+        for key in keys:
+            self.expected[key].old = True
+
+    @rule(lane=st.sampled_from(Lane))
+    def scan(self, lane: Lane) -> None:
+        begin = 0
+        while True:
+            begin, expired = self.partition.expire(lane, begin, 3)
+            self._expired(expired)
+            if not begin:
+                break
+        self._read_back_resends(self._in(State.QUEUED))
+
+    @rule(
+        part=st.fractions(0, 1),
+        zsets=st.lists(st.sampled_from(["leases", "doubt", "due", "kept"]), min_size=1, unique=True),
+    )
+    def let_time_pass(self, part: float, zsets: list[str]) -> None:
+        for zset in zsets:
+            members = sorted(self.inside.client.zrange(self.inside.at(zset), 0, -1))
+            self.inside._past(zset, members[math.floor(part * len(members)) :])
+        self.sweep()
+
+    @rule()
+    def sweep(self) -> None:
+        lost = {batch.id: batch.posting for batch in self.partition.lost()}
+        over = {zset: self._past_keys(zset) for zset in ("doubt", "due", "kept")}
+        rules = SweepRules(most=3, max_resends=MAX_RESENDS)
+        swept = self.partition.sweep(rules, list(Lane), lost=list(lost))
+        told = swept.told
+        while swept.more:
+            swept = self.partition.sweep(rules, list(Lane))
+            told += swept.told
+        for batch, posting in lost.items():
+            assert posting == (self.phase.pop(batch) is State.POSTING)
+            self._reclaimed(batch, posting, {one.key for one in told if one.word == "dead"})
+        for key in over["doubt"]:
+            self._end_doubt(key)
+        for key in over["due"]:
+            self._release(key)
+        for key in over["kept"]:
+            if key in self.expected:
+                self.expected[key].kept = False
+        for one in told:
+            if one.word in ("unknown", "resent", "expired", "dead", "ambiguous"):
+                assert self.expected[one.key].state.value in (one.word, "queued"), one
+
+    def _reclaimed(self, batch: str, posting: bool, dead: set[str]) -> None:
+        for key in self._held_by_all(batch):
+            message = self.expected[key]
+            if posting:
+                message.state, message.batch = State.AMBIGUOUS, ""
+                message.attempts += 1
+            elif key in dead:
+                message.state, message.batch, message.kept = State.DEAD, "", True
+
+    def _release(self, key: str) -> None:
+        message = self.expected[key]
+        if not message.old:
+            message.state = State.QUEUED
+        elif not self._end_by_age(key) and self.inside.state(key) is State.UNKNOWN:
+            self._end_doubt(key)  # back in doubt, which a later pass of this very sweep ended
+
+    def _past_keys(self, zset: str) -> list[str]:
+        found = self.inside.client.zrangebyscore(self.inside.at(zset), "-inf", self.inside.now_ms())
+        return [key.decode() for key in found]
+
+    def _end_doubt(self, key: str) -> None:
+        message = self.expected[key]
+        assert State.AMBIGUOUS is message.state
+        if message.at_least_once and not message.old and message.resends < MAX_RESENDS:
+            message.state = State.QUEUED
+            message.resends += 1
+        else:
+            message.state, message.kept = State.UNKNOWN, True
+
+    @rule()
+    def drop(self) -> None:
+        self.inside.age_buckets()
+        gone = self.partition.drop(3600)
+        if any(not message.state.finished for message in self.expected.values()):
+            assert 0 == gone
+            return
+        assert len(self.expected) == gone
+        self.forgotten |= set(self.expected)
+        self.expected = {}
+
+    # --- the laws ------------------------------------------------------------------------------------
+
+    @invariant()
+    def the_books_balance(self) -> None:
+        self.inside.check()
+
+    @invariant()
+    def every_message_stands_where_the_model_says(self) -> None:
+        rows = self.inside.rows()
+        assert set(self.expected) == set(rows)
+        for key, message in self.expected.items():
+            row = rows[key]
+            expected = (message.state, message.attempts, message.resends)
+            assert expected == (row.state, row.attempts, row.resends), key
+        self.step += 1
+        for key in list(self.expected)[self.step % 4 :: 4]:  # all of them would be most of a run's time
+            message = self.expected[key]
+            state = self.phase.get(message.batch, message.state)
+            if message.batch and message.batch not in self.phase:
+                state = State.CLAIMED  # reclaimed and not yet leased again: it stays in its batch
+            assert state is self.inside.state(key)
+
+
+@pytest.mark.parametrize("name", ["valkey", pytest.param("debian_redis", id="redis")])
+def test_the_outbox_is_its_model(
+    request: pytest.FixtureRequest, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any calls by any callers, workers and sweepers lose, double and miscount nothing."""
+    server: RunningServer = request.getfixturevalue(name)
+    env = {"CMQUEUE_REDIS_URL": server.url, "CMQUEUE_SECRET_KEY": "no secret at all"}
+    with Outbox(LibrarySettings.from_env(env)) as outbox:
+        outbox.waker.wake = lambda *_: True  # type: ignore[method-assign]
+        machine = type("Machine", (OutboxMachine,), {"outbox": outbox})
+
+        def counted(many: int) -> list[str]:
+            """Hypothesis repeats what it found, so the same calls must give the same ids."""
+            return [spelled(next(machine.references), 10) for _ in range(many)]  # type: ignore[attr-defined]
+
+        monkeypatch.setattr(cmqueue.outbox, "random_ends", counted)
+        run_state_machine_as_test(
+            machine, settings=settings(max_examples=50, stateful_step_count=50, deadline=None)
+        )
