@@ -29,6 +29,7 @@ from cmqueue.partition import Batch, Endpoint, GateRules, Partition, unpacked
 from cmqueue.settlement import Settlement
 from cmqueue.state import Reason, State
 from config.settings import WorkerSettings
+from worker import failpoint
 from worker.answer import Answer, NoAnswer, NoAnswerKind
 from worker.gateway import Gateway
 from worker.grouping import Composed, compose
@@ -94,8 +95,10 @@ class Attempt:
 
     def deliver(self, batch: Batch) -> None:
         """Post one batch and write down what became of every message in it."""
+        failpoint.at("after_claim")
         self.journal.claimed(batch)
         prepared = self._prepare(batch)
+        failpoint.at("after_encode")
         if not prepared.composed.pairs:
             everything = [prepared.fates.get(i, _GIVEN_BACK) for i in range(len(prepared.jobs))]
             self._settle(prepared, everything, Endpoint("unposted", "nothing to send"))
@@ -104,6 +107,7 @@ class Attempt:
         if isinstance(result, NotPosted):
             self._give_back(batch, result.why)
             return
+        failpoint.at("after_answer")
         composed = prepared.composed
         self.journal.posted(batch, result, size=len(composed.pairs), sent=len(composed.body), tries=tries)
         reading = read(result, composed.pairs)
@@ -160,7 +164,9 @@ class Attempt:
         def once() -> Answer | NotPosted:
             nonlocal prepared, tries
             began = time.monotonic()
+            failpoint.at("before_mark")
             marked = self._mark(prepared)
+            failpoint.at("after_mark")
             if isinstance(marked, NotPosted):
                 return marked
             prepared = marked
@@ -252,9 +258,11 @@ class Attempt:
         """Log, then write. While Redis is away it is asked again: an answer must not be lost to an outage."""
         batch, jobs = prepared.batch, prepared.jobs
         self.journal.settled(batch, jobs, settlements)
+        failpoint.at("before_settle")
         missing = self._patiently(
             lambda: self.partition.settle(batch.id, settlements, endpoint, self._gate, stop_lane=stop_lane)
         )
+        failpoint.at("after_settle")
         if missing:
             self.journal.missing_rows(batch, missing)
         if missing is None and endpoint.did != "unposted":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -16,6 +17,7 @@ from cmqueue.wakeup import TASK
 from config.celery import configuration
 from config.logging import configure
 from config.settings import WorkerSettings
+from worker import failpoint
 from worker.drain import Drain
 from worker.gateway import endpoint_url
 from worker.sweeper import Sweeper
@@ -26,6 +28,7 @@ log = structlog.get_logger("cmqueue.worker")
 def _settings() -> WorkerSettings:
     """The settings; on a wrong one the process ends with a line that names the variable."""
     try:
+        failpoint.arm(os.environ)
         return WorkerSettings.from_env()
     except SettingsError as error:
         sys.exit(f"cmqueue worker: {error}")

@@ -14,6 +14,7 @@ from cmqueue.lane import Lane
 from cmqueue.outbox import Outbox
 from cmqueue.partition import Batch, Empty, Held, Linger, Partition
 from config.settings import WorkerSettings
+from worker import failpoint
 from worker.attempt import Attempt
 from worker.gateway import Gateway
 from worker.journal import Journal, log
@@ -89,6 +90,7 @@ class Drain:
         linger: Sequence[Lane] = lingering
         alone = True
         while not self.stopping.is_set():
+            failpoint.at("before_claim")
             claim, expired = partition.claim(
                 secrets.token_hex(8),
                 claim_order(lanes, random.random()),

@@ -30,6 +30,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import DecodeError, HTTPError
 
 from cmqueue.errors import SettingsError
+from worker import failpoint
 from worker.answer import Answer, NoAnswer, NoAnswerKind, Response, retry_after
 
 if TYPE_CHECKING:
@@ -251,6 +252,7 @@ class _PlainConnection(HTTPConnection):
             self.connect()  # http.client would connect while sending: then nobody could tell the two apart
         _call.start()
         super().request(*args, **kwargs)
+        failpoint.at("mid_post")
 
     def send(self, data: Any) -> None:
         """Write all of `data` within the deadline: `sendall` of a TLS socket has one for each record."""

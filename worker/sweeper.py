@@ -11,6 +11,7 @@ from cmqueue.job import Job
 from cmqueue.lane import Lane
 from cmqueue.partition import Partition, SweepRules
 from config.settings import WorkerSettings
+from worker import failpoint
 from worker.drain import Drain
 from worker.journal import Journal, log
 
@@ -73,9 +74,12 @@ class Sweeper:
 
     def sweep(self, partition: Partition, journal: Journal, tick: int) -> None:
         """One tick for one partition."""
+        failpoint.at("sweep_start")
         lost = self._lost(partition, journal)
+        failpoint.at("sweep_lost")
         for _ in range(MOST_PASSES):
             swept = partition.sweep(self._rules, self._drain.lanes, lost=lost)
+            failpoint.at("sweep_moved")
             journal.swept(swept.told)
             for lane in swept.wake:
                 self._drain.outbox.waker.wake(lane, partition.code)
@@ -90,6 +94,7 @@ class Sweeper:
                 journal.expired(expired)
         if tick % FORGET_EVERY == 0:
             partition.drop(self._settings.retention_seconds)
+        failpoint.at("sweep_end")
 
     def _lost(self, partition: Partition, journal: Journal) -> list[str]:
         """The batches to reclaim, those in doubt logged first; none while their holders may settle them."""
