@@ -37,6 +37,13 @@ def valkey() -> Iterator[RunningServer]:
         yield server
 
 
+@pytest.fixture
+def private_valkey() -> Iterator[RunningServer]:
+    """A server of the test's own, for programs that could outlive it."""
+    with running() as server:
+        yield server
+
+
 @pytest.fixture(scope="session")
 def debian_redis() -> Iterator[RunningServer]:
     """Debian's redis-server where it is installed."""

@@ -27,6 +27,16 @@ def eventually(condition: Callable[[], object], seconds: float = 20, every: floa
         time.sleep(every)
 
 
+def descendants(pid: int) -> set[int]:
+    """The processes that `pid` started, and theirs."""
+    listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    parents = {int(child): int(parent) for child, parent in (line.split() for line in listed.splitlines())}
+    found = {pid}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {pid}
+
+
 class WorkerProcess:
     """A real `celery -A worker worker`, its log in a file."""
 

@@ -60,7 +60,7 @@ _lock = threading.Lock()
 
 
 def arm(env: Mapping[str, str]) -> None:
-    """Take the orders of `env`, or none without the switch. Raises SettingsError for an order it can't read."""
+    """Take the orders of `env`, or none without the switch. Raises SettingsError for one it cannot read."""
     _armed.clear()
     if env.get(SWITCH) != "1":
         return

@@ -10,19 +10,9 @@ import time
 
 import pytest
 import redis
-from harness import ROOT, eventually
+from harness import ROOT, descendants, eventually
 
 pytestmark = pytest.mark.slow
-
-
-def descendants(pid: int) -> set[int]:
-    """The processes that `pid` started, and theirs."""
-    listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
-    parents = {int(child): int(parent) for child, parent in (line.split() for line in listed.splitlines())}
-    found = {pid}
-    while more := {child for child, parent in parents.items() if parent in found} - found:
-        found |= more
-    return found - {pid}
 
 
 def alive(pid: int) -> bool:
@@ -38,13 +28,15 @@ def alive(pid: int) -> bool:
 
 def test_the_demo_proves_itself_and_leaves_nothing_behind() -> None:
     """Exit status 0, a table of outcomes that adds up to 10,000, and every process that it started gone."""
-    demo = subprocess.Popen([sys.executable, "-m", "demo"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     seen: set[int] = set()
-    while demo.poll() is None:
-        seen |= descendants(demo.pid)
-        time.sleep(0.2)
-    assert demo.stdout is not None
-    output = demo.stdout.read()
+    with subprocess.Popen(
+        [sys.executable, "-m", "demo"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as demo:
+        while demo.poll() is None:
+            seen |= descendants(demo.pid)
+            time.sleep(0.2)
+        assert demo.stdout is not None
+        output = demo.stdout.read()
 
     assert 0 == demo.returncode, output
     assert len(seen) >= 4
@@ -75,11 +67,12 @@ with running() as server:
     print(server.port, flush=True)
     time.sleep(60)
 """
-    owner = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    assert owner.stdout is not None
-    port = int(owner.stdout.readline())
-    owner.kill()
-    owner.wait()
+    with subprocess.Popen(
+        [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as owner:
+        assert owner.stdout is not None
+        port = int(owner.stdout.readline())
+        owner.kill()
 
     def gone() -> bool:
         try:

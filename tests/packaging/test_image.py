@@ -99,11 +99,11 @@ def test_copied_folders_pass_the_dockerignore() -> None:
 
 
 @pytest.mark.slow
-def test_the_command_is_healthy_and_ends_at_sigterm(valkey: RunningServer, tmp_path: Path) -> None:
+def test_the_command_is_healthy_and_ends_at_sigterm(private_valkey: RunningServer, tmp_path: Path) -> None:
     """The image's command comes up, is called healthy, and ends in order at SIGTERM; then it is not."""
     environment = os.environ | {
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
-        "CMQUEUE_REDIS_URL": valkey.url,
+        "CMQUEUE_REDIS_URL": private_valkey.url,
         "CMQUEUE_PRODUCT_TOKEN": TOKEN,
         "CMQUEUE_ENDPOINT": "http://127.0.0.1:9/v1.0/message",
         "CMQUEUE_LOG_FORMAT": "json",
@@ -118,7 +118,7 @@ def test_the_command_is_healthy_and_ends_at_sigterm(valkey: RunningServer, tmp_p
     with log.open("wb") as stream:
         worker = subprocess.Popen(exec_form("CMD"), cwd=ROOT, env=environment, stdout=stream, stderr=stream)
     try:
-        eventually(lambda: " ready." in log.read_text())
+        eventually(lambda: " ready." in log.read_text(), 60)
         assert 0 == health()
         worker.terminate()
         assert 0 == worker.wait(20)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -12,7 +14,7 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 import pytest
-from harness import ROOT, TOKEN, eventually
+from harness import ROOT, TOKEN, descendants, eventually
 
 from demo.valkey import RunningServer
 from sandbox.running import SandboxClient
@@ -42,12 +44,14 @@ def answers(url: str) -> bool:
 
 
 @pytest.mark.slow
-def test_the_procfile_delivers_a_message_and_ends_at_sigterm(valkey: RunningServer, tmp_path: Path) -> None:
+def test_the_procfile_delivers_a_message_and_ends_at_sigterm(
+    private_valkey: RunningServer, tmp_path: Path
+) -> None:
     """Worker, intake and sandbox start by the Procfile alone; SIGTERM to honcho ends them all."""
     worker, intake, sandbox = free_ports(3)
     environment = tmp_path / "test.env"
     environment.write_text(
-        f"CMQUEUE_REDIS_URL={valkey.url}\n"
+        f"CMQUEUE_REDIS_URL={private_valkey.url}\n"
         f"CMQUEUE_PRODUCT_TOKEN={TOKEN}\n"
         f"CMQUEUE_ENDPOINT=http://127.0.0.1:{sandbox}/v1.0/message\n"
         "CMQUEUE_LOG_FORMAT=json\n"
@@ -63,8 +67,8 @@ def test_the_procfile_delivers_a_message_and_ends_at_sigterm(valkey: RunningServ
             stderr=stream,
         )
     try:
-        eventually(lambda: answers(f"http://127.0.0.1:{intake}/ready"))
-        eventually(lambda: answers(f"http://127.0.0.1:{sandbox}/sandbox"))
+        eventually(lambda: answers(f"http://127.0.0.1:{intake}/ready"), 60)
+        eventually(lambda: answers(f"http://127.0.0.1:{sandbox}/sandbox"), 60)
         request = Request(
             f"http://127.0.0.1:{intake}/v1.0/message",
             data=json.dumps(
@@ -85,7 +89,7 @@ def test_the_procfile_delivers_a_message_and_ends_at_sigterm(valkey: RunningServ
         with urlopen(request, timeout=10) as answer:
             assert 0 == json.load(answer)["errorCode"]
         client = SandboxClient(f"http://127.0.0.1:{sandbox}")
-        eventually(lambda: client.counts()["messages"] == 1)
+        eventually(lambda: client.counts()["messages"] == 1, 60)
         assert ["by the Procfile"] == [message["body"] for message in client.messages()]
         eventually(lambda: "worker.started" in log.read_text())
 
@@ -96,6 +100,9 @@ def test_the_procfile_delivers_a_message_and_ends_at_sigterm(valkey: RunningServ
         assert not answers(f"http://127.0.0.1:{sandbox}/sandbox")
         assert "SIGKILL" not in log.read_text(), "a program had to be killed"
     finally:
+        started = [honcho.pid, *descendants(honcho.pid)]  # killed alone, honcho would leave them behind
         if honcho.poll() is None:
-            honcho.kill()
+            for pid in started:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         honcho.wait(10)
