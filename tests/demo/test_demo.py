@@ -15,6 +15,10 @@ from harness import ROOT, descendants, eventually
 pytestmark = pytest.mark.slow
 
 
+def started(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
 def alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)

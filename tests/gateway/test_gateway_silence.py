@@ -133,7 +133,7 @@ def test_a_read_timeout() -> None:
     answer, _ = answered(script, read_timeout=0.2)
 
     assert NoAnswerKind.READ_TIMEOUT == kind(answer)
-    assert 0.2 <= answer.seconds < 1
+    assert 0.2 <= answer.seconds < 5
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_a_server_that_drips(script: Script) -> None:
     answer, _ = answered(script, read_timeout=0.5)
 
     assert NoAnswerKind.READ_TIMEOUT == kind(answer)
-    assert 0.5 <= answer.seconds < 0.9
+    assert 0.5 <= answer.seconds < 2.5
 
 
 def test_a_server_that_does_not_listen() -> None:
@@ -169,7 +169,7 @@ def test_a_server_that_does_not_listen() -> None:
         answer = gateway.post(b"x" * (32 << 20), TOKEN)
 
     assert NoAnswerKind.READ_TIMEOUT == kind(answer)
-    assert 0.3 <= answer.seconds < 1
+    assert 0.3 <= answer.seconds < 5
 
 
 def test_a_server_that_listens_by_drops() -> None:
@@ -185,7 +185,7 @@ def test_a_server_that_listens_by_drops() -> None:
         answer = gateway.post(b"x" * (32 << 20), TOKEN)
 
     assert NoAnswerKind.READ_TIMEOUT == kind(answer)
-    assert 0.4 <= answer.seconds < 1
+    assert 0.4 <= answer.seconds < 5
 
 
 @pytest.mark.parametrize("reset", [True, False], ids=["reset", "closed"])

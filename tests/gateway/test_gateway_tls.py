@@ -142,7 +142,7 @@ def test_a_server_that_drips_over_tls(certificate: tuple[str, str]) -> None:
         answer = gateway.post(BODY, TOKEN)
 
     assert NoAnswerKind.READ_TIMEOUT == kind(answer)
-    assert 0.5 <= answer.seconds < 0.9
+    assert 0.5 <= answer.seconds < 2.5
 
 
 def test_a_server_that_listens_by_drops_over_tls(certificate: tuple[str, str]) -> None:
@@ -161,7 +161,7 @@ def test_a_server_that_listens_by_drops_over_tls(certificate: tuple[str, str]) -
         answer = gateway.post(b"x" * (32 << 20), TOKEN)
 
     assert NoAnswerKind.READ_TIMEOUT == kind(answer)
-    assert 0.4 <= answer.seconds < 1
+    assert 0.4 <= answer.seconds < 5
 
 
 def test_a_tls_connection_cut_after_the_request(certificate: tuple[str, str]) -> None:
