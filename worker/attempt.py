@@ -73,7 +73,9 @@ class Attempt:
         settings: WorkerSettings,
         journal: Journal,
         stopping: threading.Event,
+        chance: random.Random,
     ) -> None:
+        self._chance = chance
         self.partition = partition
         self._token = token
         self._gateway = gateway
@@ -237,7 +239,7 @@ class Attempt:
             at_least_once=job.at_least_once,
             resend_after=self._resend_after[Lane(job.lane)],
         )
-        return settlement(decide(outcome, standing, self._retry, random.random()))
+        return settlement(decide(outcome, standing, self._retry, self._chance.random()))
 
     def _alarm(self, batch: Batch, reading: Reading) -> None:
         if reading.missing or reading.extra:

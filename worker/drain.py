@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import secrets
 import threading
 import time
 from collections.abc import Sequence
@@ -28,8 +27,17 @@ BUDGET = 2.0
 class Drain:
     """Drains the partitions of one worker process. Its calls may come from any thread."""
 
-    def __init__(self, outbox: Outbox, settings: WorkerSettings, lanes: Sequence[Lane], threads: int) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        settings: WorkerSettings,
+        lanes: Sequence[Lane],
+        threads: int,
+        *,
+        chance: random.Random | None = None,
+    ) -> None:
         self.outbox = outbox
+        self._chance = chance or random.SystemRandom()
         self.lanes = list(lanes)
         self.stopping = threading.Event()
         self._settings = settings
@@ -78,7 +86,9 @@ class Drain:
                     log.error("account.unknown", account=account or None, partition=code)
                     return None
                 journal = Journal(code, account, self.outbox.registry.key)
-                found = Attempt(partition, token, self._gateway, self._settings, journal, self.stopping)
+                found = Attempt(
+                    partition, token, self._gateway, self._settings, journal, self.stopping, self._chance
+                )
                 self._attempts[code] = found
             return found
 
@@ -92,8 +102,8 @@ class Drain:
         while not self.stopping.is_set():
             failpoint.at("before_claim")
             claim, expired = partition.claim(
-                secrets.token_hex(8),
-                claim_order(lanes, random.random()),
+                f"{self._chance.getrandbits(64):016x}",
+                claim_order(lanes, self._chance.random()),
                 lease=settings.lease_seconds,
                 limit=settings.batch_size,
                 byte_cap=settings.batch_bytes,
