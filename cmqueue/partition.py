@@ -268,6 +268,28 @@ class Partition:
         """Batches whose lease has ended, to be told of before a sweep frees their messages."""
         return [Lost(batch.decode(), phase == b"posting", jobs) for batch, phase, jobs in self._run("lost")]
 
+    def neglected(self, lanes: Sequence[Lane], patience: float) -> list[Lane]:
+        """Lanes with a backlog that nothing holds and no process has claimed from for `patience` seconds."""
+        client = self._scripts.client
+        pipe = client.pipeline(transaction=False)
+        pipe.time()
+        pipe.hget(self.prefix + "gate", "until")
+        pipe.hmget(self.prefix + "pulse", [lane.letter for lane in lanes])
+        pipe.hmget(self.prefix + "pauses", [lane.letter for lane in lanes])
+        for lane in lanes:
+            pipe.llen(f"{self.prefix}lane:{lane.letter}")
+            pipe.llen(f"{self.prefix}ready:{lane.letter}")
+        (seconds, _), until, pulses, pauses, *lengths = self._scripts.guarded(pipe.execute)
+        now_ms = seconds * 1000
+        if until is not None and int(until) > now_ms:
+            return []
+        backlogs = [fresh + back for fresh, back in zip(lengths[::2], lengths[1::2], strict=True)]
+        return [
+            lane
+            for lane, pulse, pause, backlog in zip(lanes, pulses, pauses, backlogs, strict=True)
+            if backlog and pause is None and now_ms - int(pulse or 0) > patience * 1000
+        ]
+
     def expire(self, lane: Lane, begin: int, count: int = 1000) -> tuple[int, list[str]]:
         """Look through part of a lane for expired messages; where to go on (0: the start) and their keys."""
         reply = self._run("expire", lane.letter, begin, count)

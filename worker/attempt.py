@@ -165,6 +165,8 @@ class Attempt:
 
         def once() -> Answer | NotPosted:
             nonlocal prepared, tries
+            if self._stopping.is_set():
+                return NotPosted("told to stop")
             began = time.monotonic()
             failpoint.at("before_mark")
             marked = self._mark(prepared)
@@ -172,6 +174,8 @@ class Attempt:
             if isinstance(marked, NotPosted):
                 return marked
             prepared = marked
+            if self._stopping.is_set():
+                return NotPosted("told to stop")
             tries += 1
             return self._gateway.post(
                 prepared.composed.body,

@@ -41,7 +41,8 @@ class Drain:
         self.lanes = list(lanes)
         self.stopping = threading.Event()
         self._settings = settings
-        self._slots = Slots(threads)
+        self.slots = Slots(threads)
+        self.claimed_at = 0.0  #: when a claim was last answered, whatever it gave; `time.monotonic`
         self._urgent = [lane for lane in self.lanes if lane.rules.share is None]
         self._attempts: dict[str, Attempt] = {}
         self._lock = threading.Lock()
@@ -66,8 +67,8 @@ class Drain:
         if attempt is None:
             return
         attempt.partition.drop_wake(lane)  # first, so that no wake-up is lost between this and the claim
-        if self._slots.take(partition):
-            with self._slots.held(partition) as work:
+        if self.slots.take(partition):
+            with self.slots.held(partition) as work:
                 for code in work:
                     serving = self._attempt(code)
                     if serving is not None:
@@ -110,6 +111,7 @@ class Drain:
                 max_ambiguous=settings.max_ambiguous,
                 linger=linger,
             )
+            self.claimed_at = time.monotonic()
             journal.expired(expired)
             match claim:
                 case Batch():

@@ -1,8 +1,8 @@
 """Fail-points: named places on the worker's path where a test can make it crash, stall or raise.
 
 Off by default: nothing is armed unless `CMQUEUE_FAILPOINTS=1` is set too. `CMQUEUE_FAILPOINT` holds orders,
-comma-separated: `after_mark=crash` (SIGKILL itself), `mid_post=stall:8` (seconds), `before_settle=raise`;
-with `@3` at the end an order waits for the third passage, and is spent by it.
+comma-separated: `after_mark=crash` (SIGKILL itself), `mid_post=stall:8` (seconds), `before_settle=raise`. An
+order holds at every passage; with `@3` at its end only at the third.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Order:
 
     action: Action
     seconds: float = 0.0
-    passage: int = 1
+    passage: int = 0  #: 0 is every one
     passed: int = field(default=0, init=False)
 
 
@@ -71,7 +71,7 @@ def arm(env: Mapping[str, str]) -> None:
                 ORDERS, f"orders look like {PLACES[0]}=crash@2; the places are {', '.join(PLACES)}"
             )
         action: Action = match[2]  # type: ignore[assignment]  # the pattern names the three
-        _armed[match[1]] = Order(action, float(match[3] or 0), int(match[4] or 1))
+        _armed[match[1]] = Order(action, float(match[3] or 0), int(match[4] or 0))
 
 
 def at(place: str) -> None:
@@ -83,7 +83,7 @@ def at(place: str) -> None:
         if order is None:
             return
         order.passed += 1
-        if order.passed != order.passage:
+        if order.passage not in (0, order.passed):
             return
     match order.action:
         case "crash":

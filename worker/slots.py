@@ -18,6 +18,11 @@ class Slots:
         self._missed: set[str] = set()
         self._lock = threading.Lock()
 
+    @property
+    def free(self) -> bool:
+        """Whether a thread could serve more than the urgent."""
+        return self._free > 0
+
     def take(self, partition: str) -> bool:
         """Take a permit to serve `partition`; where there is none, leave word for those who hold one."""
         with self._lock:

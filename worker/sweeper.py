@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 import time
@@ -14,6 +15,7 @@ from config.settings import WorkerSettings
 from worker import failpoint
 from worker.drain import Drain
 from worker.journal import Journal, log
+from worker.liveness import Liveness
 
 TICK = 1.0
 #: After Redis was away, those who hold batches settle them first.
@@ -21,6 +23,11 @@ PATIENCE = 5.0
 SCAN_EVERY = 5
 FORGET_EVERY = 60
 MOST_PASSES = 100
+#: Beyond the read timeout, for what a drain does after its answer.
+SPARE_SECONDS = 3.0
+LAST_SECONDS = 5.0
+#: sysexits' EX_SOFTWARE.
+STUCK_STATUS = 70
 
 
 class Sweeper:
@@ -34,6 +41,8 @@ class Sweeper:
         self._reclaim_from = 0.0
         self._scanned: dict[tuple[str, Lane], int] = {}
         self._helpers: dict[tuple[str, Lane], threading.Thread] = {}
+        self._neglected: set[tuple[str, Lane]] = set()
+        self._liveness = Liveness(settings.lease_seconds)
         self._rules = SweepRules(
             reconcile=settings.reconcile_seconds,
             resend_after=settings.resend_after(),
@@ -45,10 +54,13 @@ class Sweeper:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread and wait for it; drains that it started end between batches."""
+        """End the thread and wait for it, and for drains that it started: they end between batches."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(5)
+        end = time.monotonic() + self._settings.read_timeout + SPARE_SECONDS
+        for helper in self._helpers.values():
+            helper.join(max(0.0, end - time.monotonic()))
 
     def _run(self) -> None:
         tick = 0
@@ -56,6 +68,7 @@ class Sweeper:
         while not self._stop.wait(0 if tick == 0 else TICK * random.uniform(0.9, 1.1)):
             tick += 1
             try:
+                self._neglected.clear()
                 for partition, account in self._drain.partitions():
                     self.sweep(
                         partition, Journal(partition.code, account, self._drain.outbox.registry.key), tick
@@ -63,8 +76,10 @@ class Sweeper:
                 if away:
                     log.info("redis.recovered")
                     away = False
+                self._give_up_if_stuck()
             except OutboxUnavailable as error:
                 self._reclaim_from = time.monotonic() + PATIENCE
+                self._liveness.interrupted()
                 if not away:
                     log.error("redis.unreachable", problem=error.problem)
                     away = True
@@ -84,6 +99,7 @@ class Sweeper:
             for lane in swept.wake:
                 self._drain.outbox.waker.wake(lane, partition.code)
             for lane in swept.stale:
+                self._neglected.add((partition.code, lane))
                 self._help(lane, partition.code)
             if not swept.more:
                 break
@@ -105,6 +121,18 @@ class Sweeper:
             if batch.posting:
                 journal.lease_lost(batch.id, [Job.unpack(job) for job in batch.jobs])
         return [batch.id for batch in lost]
+
+    def _give_up_if_stuck(self) -> None:
+        """End the process, for its supervisor to start anew, when it stands still without a reason."""
+        free, heard = self._drain.slots.free, self._drain.claimed_at
+        if not self._liveness.stuck(time.monotonic(), neglected=self._neglected, free=free, claimed_at=heard):
+            return
+        log.critical(
+            "worker.stuck", seconds=self._liveness.patience, lanes=sorted(lane for _, lane in self._neglected)
+        )
+        self._drain.stopping.set()  # what is in flight may still be written down
+        time.sleep(min(self._settings.read_timeout, LAST_SECONDS))
+        os._exit(STUCK_STATUS)  # a stuck thread would keep any gentler exit waiting
 
     def _help(self, lane: Lane, partition: str) -> None:
         """Drain a stale lane in a thread of this process, one at a time."""
