@@ -58,8 +58,8 @@ class AsyncOutbox:
     async def cancel(self, id: str) -> Cancellation:
         return await asyncio.to_thread(self.outbox.cancel, id)
 
-    async def audit(self) -> Audit:
-        return await asyncio.to_thread(self.outbox.audit)
+    async def audit(self, *, recount: bool = False) -> Audit:
+        return await asyncio.to_thread(self.outbox.audit, recount=recount)
 
 
 def _page(results: Any) -> list[Receipt | Refusal]:

@@ -26,6 +26,7 @@ AT_LEAST_ONCE = 1
 SHARED = 2
 OPAQUE = 4
 DIGEST_BYTES = 16
+KEY_AT = slice(13, 37)  #: bucket and tail: the id without its partition
 
 _HEAD = Struct(">c1sBBBII4s20s10sB")
 HEAD_BYTES = _HEAD.size
