@@ -22,7 +22,10 @@ PAGE = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grave:
-    """A message that can be redriven. `ended_at`: seconds since 1970; `code`: CM's, 0 where none applies."""
+    """A message that can be redriven. `ended_at`: seconds since 1970; `code`: CM's, 0 where none applies.
+
+    `note` is what CM said of it, where it is dead as poison.
+    """
 
     id: str
     account: str
@@ -34,6 +37,7 @@ class Grave:
     ended_at: int
     client_reference: str | None
     campaign: str | None
+    note: str | None
 
     @classmethod
     def of(cls, id: str, account: str, row: Row) -> Grave:
@@ -49,6 +53,7 @@ class Grave:
             ended_at=last.at,
             client_reference=row.extras.get("client_reference"),
             campaign=row.extras.get("campaign"),
+            note=row.note,
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -63,6 +68,7 @@ class Grave:
             "ended_at": iso(self.ended_at),
             "client_reference": self.client_reference,
             "campaign": self.campaign,
+            "note": self.note,
         }
 
 

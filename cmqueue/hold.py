@@ -1,5 +1,5 @@
-"""Holds: what keeps messages in their lanes. A lane is stopped by a request refused as a whole; an account
-by the brake (no usable answers) or by CM, who refused its product token.
+"""Holds: what keeps messages in their lanes. A lane is stopped by too many messages that no request may hold;
+an account by the brake (no usable answers) or by CM, who refused its product token.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ from cmqueue.connection import Scripts
 from cmqueue.errors import OutboxUnavailable
 from cmqueue.job import Job
 from cmqueue.lane import LANE_OF_LETTER, Lane
-from cmqueue.settlement import Settlement
+from cmqueue.settlement import Poison, Settlement
 
 ROOT = "cmq:"
 REGISTRY = ROOT + "partitions"
@@ -212,11 +213,13 @@ class Partition:
         rules: GateRules,
         *,
         stop_lane: bool = False,
+        poison: Poison = Poison.UNSAID,
+        note: str = "",
     ) -> int | None:
         """Write down the batch's end; how many rows were missing, or None where the batch was gone.
 
         One settlement per message that the batch holds, in its order; none where it was `unposted`: all that
-        it holds goes back to its lane.
+        it holds goes back to its lane. `note` is kept with those that are dead as poison.
         """
         reply = self._run(
             "settle",
@@ -231,8 +234,29 @@ class Partition:
             _ms(rules.probe_last),
             _ms(rules.dead_retention),
             "1" if stop_lane else "0",
+            poison.value,
+            json.dumps(note, ensure_ascii=False) if note else "",
         )
         return None if reply[0] == b"gone" else int(reply[1])
+
+    def split(
+        self, batch: Batch, into: tuple[str, str], *, lease: float, renew: Sequence[str] = ()
+    ) -> tuple[Batch, Batch] | None:
+        """Halve a batch of which nothing was taken; None where it was reclaimed. `batch` is as Redis has it.
+
+        Both halves are leased to the caller, who also keeps the batches `renew`.
+        """
+        reply = self._run("split", batch.id, *into, _ms(lease), *renew)
+        if reply[0] == b"lost":
+            return None
+        half = int(reply[1])
+        first, second = (batch._replace(id=id, probe=False) for id in into)
+        return first._replace(jobs=batch.jobs[:half]), second._replace(jobs=batch.jobs[half:])
+
+    def poisoned(self, lane: Lane) -> int:
+        """How many successive batches of the lane had poison in them."""
+        client = self._scripts.client
+        return int(self._scripts.guarded(lambda: client.hget(self.prefix + "poison", lane.letter)) or 0)
 
     def prove(self, proofs: Sequence[tuple[str, Settlement]]) -> list[str]:
         """Merge what a late answer proves about messages outside any lease; the keys that changed."""

@@ -9,7 +9,9 @@ Format 1 (numbers big-endian); `scripts/common.lua` reads and writes the same of
     4      attempts   5  resends   6  parts (CM's count)   7  entries of history, n
     8-11   expires at, seconds since 1970
     12-    n entries of 8 bytes: state letter, reason, CM's code (2), seconds since 1970 (4)
-    then   extras: JSON of client reference, campaign, metadata, or nothing
+    then   extras: JSON of client reference, campaign, metadata, note, or nothing
+
+A note is what CM said of a message that no request may hold; `scripts/settle.lua` adds it.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ _HEAD = Struct(">cccBBBBBI")
 _ENTRY = Struct(">cBHI")
 
 # Extras are written under one letter each: rows are kept by the million.
-_SHORT = {"client_reference": "r", "campaign": "c", "metadata": "m"}
+_SHORT = {"client_reference": "r", "campaign": "c", "metadata": "m", "note": "n"}
 
 
 class Entry(NamedTuple):
@@ -51,6 +53,12 @@ class Row(NamedTuple):
     expires_at: int
     history: tuple[Entry, ...]
     extras: dict[str, Any]
+
+    @property
+    def note(self) -> str | None:
+        """What CM said of the message, where it is dead as poison; a redriven one has left that behind."""
+        found: str | None = self.extras.get("note")
+        return found if self.state is State.DEAD and self.history[-1].reason is Reason.POISON else None
 
     @classmethod
     def unpack(cls, packed: bytes) -> Row:

@@ -11,7 +11,11 @@ KEYS = {
     "enqueue": ("counts", "buckets", "due", "jobs", *_CONTENT),
     "claim": ("counts", "leases", "gate", "doubt", "jobs", "pauses", "pulse", "withdrawn", *_CONTENT),
     "mark": ("counts", "leases", "gate", "doubt", "jobs", "withdrawn", *_CONTENT),
-    "settle": ("counts", "leases", "gate", "doubt", "due", "kept", "jobs", "withdrawn", "pauses", *_CONTENT),
+    "split": ("counts", "leases", "gate"),
+    "settle": (
+        *("counts", "leases", "gate", "doubt", "due", "kept", "jobs", "withdrawn", "pauses", "poison"),
+        *_CONTENT,
+    ),
     "prove": ("counts", "due", "doubt", "kept", "jobs", "withdrawn", *_CONTENT),
     "sweep": (
         *("counts", "leases", "gate", "doubt", "due", "kept", "jobs", "withdrawn", "pauses", "pulse"),

@@ -6,6 +6,7 @@ attempt counts, delay in milliseconds (4 bytes), big-endian, in the order of the
 
 from __future__ import annotations
 
+from enum import StrEnum
 from struct import Struct
 from typing import NamedTuple
 
@@ -38,3 +39,13 @@ class Settlement(NamedTuple):
             self.counts,
             self.delay_ms,
         )
+
+
+class Poison(StrEnum):
+    """What a settlement says for the count of a lane's successive batches that hold poison: messages with
+    which CM refuses the whole request.
+    """
+
+    UNSAID = ""
+    FOUND = "found"  #: the first of its batch
+    CLEAN = "clean"  #: the whole batch was answered, and has none

@@ -30,6 +30,7 @@ class Status:
     client_reference: str | None
     campaign: str | None
     metadata: dict[str, Any] | None
+    note: str | None  #: what CM said of a message that is dead as poison
     standing: Standing
 
     @classmethod
@@ -54,6 +55,7 @@ class Status:
             client_reference=row.extras.get("client_reference"),
             campaign=row.extras.get("campaign"),
             metadata=row.extras.get("metadata"),
+            note=row.note,
             standing=standing,
         )
 
@@ -73,6 +75,7 @@ class Status:
             "client_reference": self.client_reference,
             "campaign": self.campaign,
             "metadata": self.metadata,
+            "note": self.note,
             "history": [
                 {"state": entry.state, "reason": entry.reason.text, "code": entry.code, "at": iso(entry.at)}
                 for entry in self.history

@@ -34,6 +34,7 @@ def status(id: str, as_json: bool) -> int:
             ("id", found.id),
             ("state", found.state),
             ("reason", found.reason + (f", CM's code {found.code}" if found.code else "")),
+            ("note", found.note),
             ("lane", f"{found.lane}, {found.guarantee}"),
             ("attempts", str(found.attempts)),
             ("resends", str(found.resends) if found.resends else None),

@@ -15,6 +15,7 @@
 --   batch:<id>      list   the batch's jobs      meta:<id>  hash  its phase, lane, reclaims, probe
 --   orphans:<l>     list   batches whose holder vanished before posting
 --   gate            hash   brake and account stop            pauses  hash  lane letter -> reason
+--   poison          hash   lane letter -> successive batches with a message that no request may hold
 --   contents        hash   digest -> shared content          content_refs  hash  digest -> unfinished messages
 --   wake:<l>        string the wake-up token                 pulse   hash  lane letter -> last claim, milliseconds
 --   idem:<hmac>     string id, random end, payload digest    call:<id> string  the answer to a repeated call
@@ -76,6 +77,11 @@ local function row_append(row, letter, mark, attempts, resends, parts)
   return sub(row, 1, 1) .. letter .. sub(row, 3, 4) .. char(math.min(255, byte(row, 5) + attempts))
     .. char(math.min(255, byte(row, 6) + resends)) .. char(parts or byte(row, 7)) .. char(count + 1)
     .. sub(row, 9, HISTORY_AT) .. history .. mark .. sub(row, HISTORY_AT + 1 + ENTRY * byte(row, 8))
+end
+-- A note is an extra, "n": a JSON string at the end of the row's JSON. Of two, a reader takes the last.
+local function row_noted(row, note)
+  if #row == HISTORY_AT + ENTRY * byte(row, 8) then return row .. '{"n":' .. note .. '}' end
+  return sub(row, 1, -2) .. ',"n":' .. note .. '}'
 end
 
 -- Every move of a row is booked twice: in its bucket and in the partition.

@@ -4,7 +4,9 @@
 --       3 what the endpoint did: "answered", "silent", "stopped" or "unposted"  4 why ("" or a word for `explain`)
 --       5 brake: requests without a row before it closes  6 brake: first and 7 last wait, ms
 --       8 account probe: first and 9 last wait, ms  10 how long dead messages are kept, ms
---       11 "1": the whole lane stops too (its request was refused as a whole)
+--       11 "1": the whole lane stops too (too many of its messages have their requests refused)
+--       12 "found": the first message of its batch that no request may hold; "clean": a batch without any; or ""
+--       13 a note on those messages, a JSON string, or ""
 -- Returns {"settled", rows that were missing} | {"gone"} when the batch was settled or reclaimed before.
 local id = ARGV[1]
 local batch, meta = key('batch:', id), key('meta:', id)
@@ -24,6 +26,7 @@ local rows = load_rows(ids)
 begin_though_full()
 local given_back, missing, tombs = {}, 0, {}
 local marks = {}
+local POISONED = 'X' .. char(51)
 local has_tombs = call('SCARD', key('withdrawn')) > 0
 for i = 1, #jobs do
   local job, row = jobs[i], rows[i]
@@ -47,7 +50,9 @@ for i = 1, #jobs do
       marks[head] = mark
     end
     book(sub(ids[i], 1, 4), row_state(row), letter)
-    save_row(sub(ids[i], 1, 4), sub(ids[i], 5), row_append(row, letter, mark, counts, 0, parts > 0 and parts or nil))
+    local moved = row_append(row, letter, mark, counts, 0, parts > 0 and parts or nil)
+    if ARGV[13] ~= '' and sub(head, 1, 2) == POISONED then moved = row_noted(moved, ARGV[13]) end
+    save_row(sub(ids[i], 1, 4), sub(ids[i], 5), moved)
     if letter == 's' or letter == 'm' or letter == 'X' then
       local zset = letter == 's' and 'due' or letter == 'm' and 'doubt' or 'kept'
       local delay = letter == 'X' and tonumber(ARGV[10]) or u32(records, at + 7)
@@ -92,6 +97,9 @@ elseif ARGV[3] == 'silent' then
 elseif about[2] == '1' then -- a probe that never went out: the next may go at once
   call('HSET', gate, 'until', now_ms)
 end
+-- A lane that is resumed begins to count again.
+if ARGV[12] == 'found' then call('HINCRBY', key('poison'), lane, 1) end
+if ARGV[12] == 'clean' or ARGV[11] == '1' then call('HDEL', key('poison'), lane) end
 if ARGV[11] == '1' then call('HSET', key('pauses'), lane, 'stopped:' .. ARGV[4]) end
 close()
 return {'settled', missing}
