@@ -55,8 +55,6 @@ def test_a_job_in_two_places_is_named(busy: Outbox, partition: Partition) -> Non
     problems = busy.audit(recount=True).problems
     name = partition.code + job[13:37].decode()
     assert any(name in problem and "another place" in problem for problem in problems)
-        partition.code + job[13:37].decode() in problem and "another place" in problem for problem in problems
-    )
 
 
 def test_a_job_in_the_wrong_place_is_named(busy: Outbox, partition: Partition) -> None:
