@@ -191,6 +191,7 @@ class Outbox:
             place=place,
             random=random,
             key=self.registry.key,
+            old_keys=self.registry.keys[1:],
             now=now,
         )
 
@@ -206,7 +207,8 @@ class Outbox:
     ) -> Broadcast:
         """Queue one content to many recipients, all of one reference; the same number twice is one message.
 
-        With an idempotency key a repeat enqueues only the recipients that the first call missed. Raises
+        With an idempotency key a repeat enqueues only the recipients that the first call missed, until
+        `CMQUEUE_RETENTION_SECONDS` after the broadcast is due. Raises
         InvalidMessage for the content, IdempotencyConflict where the key belongs to another content,
         OutboxUnavailable.
         """
@@ -220,9 +222,10 @@ class Outbox:
         reference = partition.code + bucket_at(now) + random_ends(1)[0]
         key = self.registry.key
         if idempotency_key is not None:
-            life = common.terms.life + max(common.terms.due_at - int(now), 0) + self.settings.key_life
-            payload = keyed(key, "broadcast payload", account.encode() + b"\0" + common.wire)
-            reference = self._broadcast_reference(partition, idempotency_key, reference, payload, life)
+            # Never longer than the first message's row is kept: a repeat finds whom it reached by their rows.
+            life = max(common.terms.due_at - int(now), 0) + self.settings.retention_seconds
+            payload = account.encode() + b"\0" + common.wire
+            reference, key = self._first_call(partition, idempotency_key, reference, payload, life)
         place, random = reference[:6], reference[6:]
         opaque, region = numbers_are_opaque(checked.channels), self.settings.default_region
         account_of = Broadcast(reference)
@@ -259,19 +262,22 @@ class Outbox:
         )
         return account_of
 
-    def _broadcast_reference(
+    def _first_call(
         self, partition: Partition, name: str, reference: str, payload: bytes, life: int
-    ) -> str:
-        """The reference that belongs to the key `name`: `reference`, or that of the first call."""
-        where = partition.prefix + "idem:" + keyed(self.registry.key, "broadcast", name.encode()).hex()
-        guarded = self.scripts.guarded
-        guarded(lambda: self._client.set(where, reference.encode() + payload, nx=True, ex=life))
-        kept = guarded(lambda: self._client.get(where))
-        if kept is None:
-            return reference  # it expired between the two calls: this is the first one
-        if kept[16:] != payload:
-            raise IdempotencyConflict(kept[:16].decode())
-        return str(kept[:16].decode())
+    ) -> tuple[str, bytes]:
+        """The reference that belongs to the key `name`, and the secret key that its ids are made with.
+
+        They are `reference` and the newest, or those of the first call. Raises IdempotencyConflict.
+        """
+        keys = self.registry.keys
+        names = [
+            (keyed(key, "broadcast", name.encode()).hex(), keyed(key, "broadcast payload", payload))
+            for key in keys
+        ]
+        first, at, same = partition.first_call(reference, life, names)
+        if not same:
+            raise IdempotencyConflict(first)
+        return first, keys[at]
 
     def _write(
         self, lane: Lane, slots: list[Slot], *, common: chunk.Shared | None = None, call_id: bytes = b""
