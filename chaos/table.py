@@ -1,0 +1,53 @@
+"""The table that everything comes down to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from chaos.scenario import Outcome
+
+
+def table(outcomes: Sequence[Outcome], title: str) -> Table:
+    """A row for each scenario; the slowest recovery beside what is allowed."""
+    found = Table(title=title, title_justify="left")
+    found.add_column("scenario", no_wrap=True)
+    for heading in ("rounds", "messages", "lost"):
+        found.add_column(heading, justify="right")
+    found.add_column("sent twice at\nmost once", justify="right")
+    found.add_column("at least\nonce", justify="right")
+    found.add_column("not re-\ncorded", justify="right")
+    found.add_column("unknown", justify="right")
+    found.add_column("seconds to\nrecover (most)", justify="right")
+    found.add_column("kept")
+    for outcome in outcomes:
+        books = outcome.books
+        recovery = "-" if outcome.recovery is None else f"{outcome.recovery:.1f}"
+        found.add_row(
+            outcome.scenario,
+            str(outcome.rounds),
+            f"{books.messages:,}",
+            str(books.lost),
+            str(books.duplicates_at_most_once),
+            str(books.duplicates_at_least_once),
+            str(books.unrecorded),
+            str(books.unknown),
+            recovery if outcome.limit is None else f"{recovery} ({outcome.limit:g})",
+            "yes" if outcome.kept else "NO",
+        )
+    found.add_section()
+    books_of = [outcome.books for outcome in outcomes]
+    found.add_row(
+        "in all",
+        str(sum(outcome.rounds for outcome in outcomes)),
+        f"{sum(books.messages for books in books_of):,}",
+        str(sum(books.lost for books in books_of)),
+        str(sum(books.duplicates_at_most_once for books in books_of)),
+        str(sum(books.duplicates_at_least_once for books in books_of)),
+        str(sum(books.unrecorded for books in books_of)),
+        str(sum(books.unknown for books in books_of)),
+        "",
+        "yes" if all(outcome.kept for outcome in outcomes) else "NO",
+    )
+    return found
