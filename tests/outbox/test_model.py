@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import count
-from typing import ClassVar
+from itertools import count, cycle, permutations
+from typing import Any, ClassVar, TypeVar
 
 import pytest
 from hypothesis import settings
@@ -16,7 +15,6 @@ from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
-    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -48,10 +46,39 @@ from demo.valkey import RunningServer
 
 MAX_RESENDS = 2
 NUMBERS = [f"003160000000{n}" for n in range(5)]
-LANES = st.permutations(list(Lane)).flatmap(lambda lanes: st.integers(1, 3).map(lambda n: lanes[:n]))
-FATES = st.sampled_from([ACCEPTED, REJECTED, DEAD, RETRIED, DOUBTED, GIVEN_BACK])
+# Small draws: the more of a run's chance goes into choosing rules, the deeper it gets.
+LANES = st.sampled_from([lanes for many in (1, 2, 3) for lanes in permutations(Lane, many)])
+FATES = st.lists(
+    st.sampled_from([DOUBTED, RETRIED, GIVEN_BACK, DEAD, ACCEPTED, REJECTED]), min_size=1, max_size=4
+)
 PROOFS = st.sampled_from([ACCEPTED, REJECTED])
+KINDS = st.sampled_from(["any", "held", "resent"])
+TIMES = ("leases", "doubt", "due", "kept")
+ANY, FEW = st.integers(0, 99), st.integers(0, 3)
 ENDPOINTS = st.sampled_from([ANSWERED, ANSWERED, SILENT, STOPPED, UNPOSTED])
+
+
+T = TypeVar("T")
+
+
+def some(of: Iterable[T], at: int, many: int = 1) -> list[T]:
+    """Up to `many` of them, from the place `at` on, and round."""
+    things = list(of)
+    return [things[(at + n) % len(things)] for n in range(min(many, len(things)))]
+
+
+MOVES: list[st.SearchStrategy[tuple[str, dict[str, Any]]]] = []
+
+
+def move(weight: int = 1, **arguments: st.SearchStrategy[Any]) -> Callable[[T], T]:
+    """A step of the machine, chosen by its weight. (Rules of Hypothesis's own are switched off at random.)"""
+
+    def registered(method: T) -> T:
+        name = method.__name__  # type: ignore[attr-defined]
+        MOVES.extend(st.tuples(st.just(name), st.fixed_dictionaries(arguments)) for _ in range(weight))
+        return method
+
+    return registered
 
 
 @dataclass
@@ -87,7 +114,7 @@ class OutboxMachine(RuleBasedStateMachine):
         self.named: dict[str, tuple[str, str]] = {}  # idempotency key: number, message
         self.batches: dict[str, list[str]] = {}  # batches in a worker's hand, as it knows them
         self.phase: dict[str, State] = {}  # the same batches as Redis should have them; none: reclaimed
-        self.step = 0
+        self.looks = 0
         type(self).references = count()
 
     @initialize()
@@ -108,6 +135,16 @@ class OutboxMachine(RuleBasedStateMachine):
 
     def _in(self, *states: State) -> list[str]:
         return [key for key, message in self.expected.items() if message.state in states]
+
+    def _such(self, kind: str) -> list[str]:
+        """The messages that are held by a batch, or queued for a resend; or any."""
+        return [
+            key
+            for key, message in self.expected.items()
+            if kind == "any"
+            or (kind == "held" and message.batch)
+            or (kind == "resent" and message.resends and not message.state.finished)
+        ]
 
     def _end_by_age(self, key: str) -> bool:
         """Whether it expired; a resend goes back into doubt."""
@@ -133,7 +170,7 @@ class OutboxMachine(RuleBasedStateMachine):
 
     # --- callers -------------------------------------------------------------------------------------
 
-    @rule(
+    @move(
         lane=st.sampled_from(Lane),
         number=st.sampled_from(NUMBERS),
         guarantee=st.sampled_from([None, *Guarantee]),
@@ -160,9 +197,9 @@ class OutboxMachine(RuleBasedStateMachine):
             self.named[name] = (number, receipt.id)
         self._new(key_of(receipt.id), lane, guarantee, later=later)
 
-    @rule(
+    @move(
         lane=st.sampled_from(Lane),
-        numbers=st.lists(st.sampled_from(NUMBERS), min_size=1, max_size=8),
+        numbers=st.sampled_from([NUMBERS[:1], NUMBERS[:3], [*NUMBERS[1:4], NUMBERS[2]]]),
         text=st.sampled_from(["a", "b"]),
         name=st.sampled_from([None, None, "c", "d"]),
     )
@@ -180,10 +217,9 @@ class OutboxMachine(RuleBasedStateMachine):
             self.forgotten.discard(key)
             self._new(key, lane, None, later=False)
 
-    @precondition(lambda self: self.expected)
-    @rule(data=st.data())
-    def cancel(self, data: st.DataObject) -> None:
-        keys = data.draw(st.lists(st.sampled_from(list(self.expected)), min_size=1, max_size=3))
+    @move(weight=2, at=ANY, twice=st.booleans(), of=KINDS)
+    def cancel(self, at: int, twice: bool, of: str) -> None:
+        keys = some(self._such(of), at) * (1 + twice)
         said = self.partition.cancel(keys)
         for key, letter in zip(keys, said, strict=True):
             message = self.expected[key]
@@ -195,7 +231,7 @@ class OutboxMachine(RuleBasedStateMachine):
 
     # --- workers -------------------------------------------------------------------------------------
 
-    @rule(
+    @move(
         lanes=LANES,
         limit=st.integers(1, 6),
         linger=st.lists(st.sampled_from(Lane), max_size=1),
@@ -204,7 +240,7 @@ class OutboxMachine(RuleBasedStateMachine):
         through=st.booleans(),
     )
     def claim(
-        self, lanes: list[Lane], limit: int, linger: list[Lane], byte_cap: int, most: int, through: bool
+        self, lanes: tuple[Lane, ...], limit: int, linger: list[Lane], byte_cap: int, most: int, through: bool
     ) -> None:
         if through:
             self.inside.open_gate()
@@ -241,14 +277,14 @@ class OutboxMachine(RuleBasedStateMachine):
             key for key in self.batches[batch] if self.expected.get(key) and self.expected[key].batch == batch
         ]
 
-    @precondition(lambda self: self.batches)
-    @rule(data=st.data())
-    def mark(self, data: st.DataObject) -> None:
-        self._mark(data.draw(st.sampled_from(sorted(self.batches))), data)
+    @move(at=ANY, many=FEW)
+    def mark(self, at: int, many: int) -> None:
+        for batch in some(self.batches, at):
+            self._mark(batch, many - 2)
 
-    def _mark(self, batch: str, data: st.DataObject) -> None:
+    def _mark(self, batch: str, give_back: int) -> None:
         holding = self._held_by(batch) if batch in self.phase else []
-        given = data.draw(st.lists(st.sampled_from(holding), max_size=2, unique=True)) if holding else []
+        given = holding[len(holding) - give_back :] if give_back > 0 else []
         left, expired = self.partition.mark(batch, lease=60, earliest_expiry=0, give_back=given)
         if batch not in self.phase:
             assert left is None
@@ -266,24 +302,33 @@ class OutboxMachine(RuleBasedStateMachine):
         else:
             del self.batches[batch], self.phase[batch]
 
-    @precondition(lambda self: self.batches)
-    @rule(data=st.data(), endpoint=ENDPOINTS)
-    def settle(self, data: st.DataObject, endpoint: Endpoint) -> None:
-        self._settle(data.draw(st.sampled_from(sorted(self.batches))), data, endpoint)
+    @move(at=ANY, fates=FATES, endpoint=ENDPOINTS)
+    def settle(self, at: int, fates: list[Settlement], endpoint: Endpoint) -> None:
+        for batch in some(self.batches, at):
+            self._settle(batch, fates, endpoint)
 
-    @rule(data=st.data(), lanes=LANES, endpoint=ENDPOINTS, twice=st.booleans())
-    def deliver(self, data: st.DataObject, lanes: list[Lane], endpoint: Endpoint, twice: bool) -> None:
-        """A batch all its way, by one worker."""
+    @move(
+        weight=5,
+        lanes=LANES,
+        many=FEW,
+        fates=FATES,
+        endpoint=ENDPOINTS,
+        until=st.integers(1, 3),
+    )
+    def deliver(
+        self, lanes: tuple[Lane, ...], many: int, fates: list[Settlement], endpoint: Endpoint, until: int
+    ) -> None:
+        """A batch all its way, or until its worker stops: after the mark, a second mark, or the answer."""
         before = set(self.batches)
         self.claim(lanes, 4, [], 1 << 20, 10_000, through=True)
         for batch in set(self.batches) - before:
-            self._mark(batch, data)
-            if twice and batch in self.batches:
-                self._mark(batch, data)
-            if batch in self.batches:
-                self._settle(batch, data, endpoint)
+            self._mark(batch, many - 2)
+            if until == 3 and batch in self.batches:
+                self._mark(batch, 0)
+            if until >= 2 and batch in self.batches:
+                self._settle(batch, fates, endpoint)
 
-    def _settle(self, batch: str, data: st.DataObject, endpoint: Endpoint) -> None:
+    def _settle(self, batch: str, given: list[Settlement], endpoint: Endpoint) -> None:
         posting = self.phase.get(batch) is State.POSTING
         if endpoint is UNPOSTED or not posting:
             missing = self.partition.settle(batch, [], UNPOSTED, GateRules())
@@ -291,7 +336,7 @@ class OutboxMachine(RuleBasedStateMachine):
         else:
             keys = keys_of(Batch(batch, Lane.BULK, False, self.partition.members(batch)))
             assert self.batches[batch] == keys
-            fates = {key: data.draw(FATES) for key in keys}
+            fates = dict(zip(keys, cycle(given), strict=False))
             missing = self.partition.settle(batch, list(fates.values()), endpoint, GateRules())
         if batch in self.phase:
             assert missing == sum(key in self.forgotten for key in fates)
@@ -312,10 +357,9 @@ class OutboxMachine(RuleBasedStateMachine):
 
     # --- knowledge -----------------------------------------------------------------------------------
 
-    @precondition(lambda self: self.expected)
-    @rule(data=st.data(), proof=PROOFS)
-    def prove(self, data: st.DataObject, proof: Settlement) -> None:
-        keys = data.draw(st.lists(st.sampled_from(list(self.expected)), min_size=1, max_size=3))
+    @move(weight=2, at=ANY, twice=st.booleans(), of=KINDS, proof=PROOFS)
+    def prove(self, at: int, twice: bool, of: str, proof: Settlement) -> None:
+        keys = some(self._such(of), at) * (1 + twice)
         changed = self.partition.prove([(key, proof) for key in keys])
         could = {
             key
@@ -327,11 +371,9 @@ class OutboxMachine(RuleBasedStateMachine):
             message = self.expected[key]
             message.state, message.batch, message.kept = proof.state, "", False
 
-    @precondition(lambda self: self._in(State.DEAD, State.UNKNOWN))
-    @rule(data=st.data(), letter=st.sampled_from("XU"))
-    def redrive(self, data: st.DataObject, letter: str) -> None:
-        ended = self._in(State.DEAD, State.UNKNOWN)
-        keys = data.draw(st.lists(st.sampled_from(ended), min_size=1, max_size=3, unique=True))
+    @move(at=ANY, many=FEW, letter=st.sampled_from("XU"))
+    def redrive(self, at: int, many: int, letter: str) -> None:
+        keys = some(self._in(State.DEAD, State.UNKNOWN), at, many + 1)
         state = State.DEAD if letter == "X" else State.UNKNOWN
         could = [key for key in keys if (state, True) == (self.expected[key].state, self.expected[key].kept)]
         assert could == self.partition.redrive(letter, keys, 600)
@@ -341,36 +383,26 @@ class OutboxMachine(RuleBasedStateMachine):
 
     # --- time ----------------------------------------------------------------------------------------
 
-    @precondition(lambda self: self._in(State.QUEUED, State.SCHEDULED, State.AMBIGUOUS))
-    @rule(data=st.data())
-    def grow_old(self, data: st.DataObject) -> None:
-        waiting = self._in(State.QUEUED, State.SCHEDULED, State.AMBIGUOUS)
-        keys = data.draw(st.lists(st.sampled_from(waiting), min_size=1, max_size=4, unique=True))
-        self.inside.expire(*keys)
+    @move(at=ANY, of=KINDS)
+    def grow_old(self, at: int, of: str) -> None:
+        keys = some((key for key in self._such(of) if not self.expected[key].state.finished), at, 2)
         for key in keys:
+            self.inside.expire(key)
             self.expected[key].old = True
 
-    @rule(lane=st.sampled_from(Lane))
-    def scan(self, lane: Lane) -> None:
-        begin = 0
-        while True:
-            begin, expired = self.partition.expire(lane, begin, 3)
-            self._expired(expired)
-            if not begin:
-                break
-        self._read_back_resends(self._in(State.QUEUED))
-
-    @rule(
-        part=st.fractions(0, 1),
-        zsets=st.lists(st.sampled_from(["leases", "doubt", "due", "kept"]), min_size=1, unique=True),
+    @move(
+        weight=4,
+        at=ANY,
+        many=st.integers(1, 20),
+        zset=st.sampled_from([*TIMES, "all"]),
     )
-    def let_time_pass(self, part: float, zsets: list[str]) -> None:
-        for zset in zsets:
-            members = sorted(self.inside.client.zrange(self.inside.at(zset), 0, -1))
-            self.inside._past(zset, members[math.floor(part * len(members)) :])
+    def let_time_pass(self, at: int, many: int, zset: str) -> None:
+        for name in TIMES:
+            if zset in (name, "all"):
+                members = sorted(self.inside.client.zrange(self.inside.at(name), 0, -1))
+                self.inside._past(name, some(members, at, many))
         self.sweep()
 
-    @rule()
     def sweep(self) -> None:
         lost = {batch.id: batch.posting for batch in self.partition.lost()}
         over = {zset: self._past_keys(zset) for zset in ("doubt", "due", "kept")}
@@ -423,7 +455,18 @@ class OutboxMachine(RuleBasedStateMachine):
         else:
             message.state, message.kept = State.UNKNOWN, True
 
-    @rule()
+    @move(lane=st.sampled_from(Lane), drop=st.booleans())
+    def tidy(self, lane: Lane, drop: bool) -> None:
+        begin = 0
+        while True:
+            begin, expired = self.partition.expire(lane, begin, 3)
+            self._expired(expired)
+            if not begin:
+                break
+        self._read_back_resends(self._in(State.QUEUED))
+        if drop:
+            self.drop()
+
     def drop(self) -> None:
         self.inside.age_buckets()
         gone = self.partition.drop(3600)
@@ -433,6 +476,11 @@ class OutboxMachine(RuleBasedStateMachine):
         assert len(self.expected) == gone
         self.forgotten |= set(self.expected)
         self.expected = {}
+
+    @rule(data=st.data())
+    def step(self, data: st.DataObject) -> None:
+        name, arguments = data.draw(st.one_of(MOVES), "move")
+        getattr(self, name)(**arguments)
 
     # --- the laws ------------------------------------------------------------------------------------
 
@@ -448,8 +496,8 @@ class OutboxMachine(RuleBasedStateMachine):
             row = rows[key]
             expected = (message.state, message.attempts, message.resends)
             assert expected == (row.state, row.attempts, row.resends), key
-        self.step += 1
-        for key in list(self.expected)[self.step % 4 :: 4]:  # all of them would be most of a run's time
+        self.looks += 1
+        for key in list(self.expected)[self.looks % 4 :: 4]:  # all of them would be most of a run's time
             message = self.expected[key]
             state = self.phase.get(message.batch, message.state)
             if message.batch and message.batch not in self.phase:
@@ -457,6 +505,7 @@ class OutboxMachine(RuleBasedStateMachine):
             assert state is self.inside.state(key)
 
 
+@pytest.mark.timeout(600)  # a failure takes minutes to shrink, and is worth it
 @pytest.mark.parametrize("name", ["valkey", pytest.param("debian_redis", id="redis")])
 def test_the_outbox_is_its_model(
     request: pytest.FixtureRequest, name: str, monkeypatch: pytest.MonkeyPatch
