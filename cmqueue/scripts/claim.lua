@@ -1,6 +1,6 @@
 -- Take up to `limit` messages of one lane under a lease, the first lane of the order that has any.
 -- ARGV: 1 batch id (fresh)  2 lease, ms  3 limit  4 byte cap  5 lanes in order, letters  6 most ambiguous at once
---       7 lanes, letters, that answer "linger" instead of giving a batch that is not full  8 probe size
+--       7 lanes, letters, that answer "linger" (claim again soon) instead of giving a batch that is not full  8 probe size
 -- Returns {"batch", expired ids, lane, "1" for a probe, jobs} | {"linger", expired ids, lane}
 --       | {"empty", expired ids} | {"held", expired ids, why, ms to wait}
 -- A claim with a known batch id returns that batch again.
@@ -104,6 +104,10 @@ for n = 1, #order do
           return lease_out(lane, kept, 0)
         end
         waiting, back = call('LLEN', fresh), call('LLEN', ready)
+      end
+      if waiting + back > 0 then -- all that was looked at has expired, and there is more: ask again
+        close()
+        return {'linger', expired_now, lane}
       end
     end
   end

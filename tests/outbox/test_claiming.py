@@ -110,6 +110,19 @@ def test_a_full_batch_does_not_linger(inside: Inside) -> None:
     assert isinstance(inside.claim(linger=[Lane.NORMAL], limit=3), Batch)
 
 
+def test_a_lane_full_of_expired_messages_is_not_empty(inside: Inside) -> None:
+    """A claim looks at five batches' worth; where more waits it says so, and the next one goes on."""
+    keys = _enqueue(inside, count=7)
+    inside.expire(*keys[:6])
+
+    assert (Linger(Lane.NORMAL), keys[:5]) == inside.claim_telling(limit=1)
+    claim, expired = inside.claim_telling(limit=1)
+
+    assert isinstance(claim, Batch)
+    assert (keys[6:], keys[5:6]) == (keys_of(claim), expired)
+    inside.check()
+
+
 def test_a_held_lane_is_passed_over(inside: Inside) -> None:
     """Its messages stay queued, the other lanes go on."""
     _enqueue(inside, "normal")
