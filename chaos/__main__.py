@@ -23,12 +23,11 @@ from chaos.endpoint import ENDPOINT
 from chaos.outages import OUTAGES
 from chaos.reckoning import Reckoning
 from chaos.scenario import RATE, Outcome, Scenario, play
-from chaos.table import table
+from chaos.table import TABLE_WIDTH, table
 
 SCENARIOS = {scenario.name: scenario for scenario in (*CRASHES, *OUTAGES, *ENDPOINT)}
 ONE_SECONDS = 600.0
 JOBS = 2
-TABLE_WIDTH = 108
 
 
 def main() -> int:

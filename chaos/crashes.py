@@ -14,7 +14,7 @@ REACH_SECONDS = 40.0
 RECLAIM = LEASE + 5.0
 
 
-def _crash_at(place: str) -> Callable[[Stage], None]:
+def crash_at(place: str) -> Callable[[Stage], None]:
     def happen(stage: Stage) -> None:
         """A worker armed to kill itself there; in half of the rounds it is alone by then, its peer killed."""
         fleet, chance = stage.fleet, stage.chance
@@ -35,14 +35,14 @@ def _crash_at(place: str) -> Callable[[Stage], None]:
     return happen
 
 
-def _kill_any(stage: Stage) -> None:
+def kill_any(stage: Stage) -> None:
     stage.pause(0.2, 2.5)
     stage.kill(stage.chance.choice(stage.fleet.alive))
     stage.fleet.await_up(stage.fleet.start())
     stage.await_watches()
 
 
-def _freeze_one(stage: Stage) -> None:
+def freeze_one(stage: Stage) -> None:
     """Beyond its lease: its batches are given to others, and what it learns late still counts."""
     with frozen(stage.chance.choice(stage.fleet.alive).process.pid):
         stage.watch()
@@ -80,13 +80,13 @@ def _killed_while_told(stage: Stage) -> None:
 
 
 FAILPOINTS = [
-    Scenario(name=f"crash-{place}", happen=_crash_at(place), rounds=5, workers=1, limit=RECLAIM)
+    Scenario(name=f"crash-{place}", happen=crash_at(place), rounds=5, workers=1, limit=RECLAIM)
     for place in PLACES
 ]
 CRASHES = [
     *FAILPOINTS,
-    Scenario(name="kill-any-moment", happen=_kill_any, rounds=8, workers=3, limit=RECLAIM),
+    Scenario(name="kill-any-moment", happen=kill_any, rounds=8, workers=3, limit=RECLAIM),
     Scenario(name="kill-while-stopping", happen=_killed_while_told, rounds=3, limit=RECLAIM),
-    Scenario(name="worker-frozen", happen=_freeze_one, rounds=2, limit=RECLAIM),
+    Scenario(name="worker-frozen", happen=freeze_one, rounds=2, limit=RECLAIM),
     Scenario(name="scale-1-4-1", happen=_scale, rounds=2, workers=1, limit=RECLAIM),
 ]

@@ -8,6 +8,8 @@ from rich.table import Table
 
 from chaos.scenario import Outcome
 
+TABLE_WIDTH = 108
+
 
 def table(outcomes: Sequence[Outcome], title: str) -> Table:
     """A row for each scenario; the slowest recovery beside what is allowed."""
