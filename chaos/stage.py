@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import signal
@@ -200,6 +201,8 @@ def staged(
 ) -> Iterator[Stage]:
     """A stage, all of it ended afterwards. The workers' logs stay in /tmp if it had problems."""
     with ExitStack() as stack:
+        # What the library says of our own faults is no news here; the workers have logs of their own.
+        logging.getLogger("cmqueue").addHandler(logging.NullHandler())
         logs = Path(tempfile.mkdtemp(prefix=f"cmqueue-chaos-{name}-"))
         server = stack.enter_context(running_server(*options))
         broker = stack.enter_context(running_server(*NO_FILE)) if own_broker else server
