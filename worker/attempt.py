@@ -26,7 +26,7 @@ from cmqueue.errors import OutboxUnavailable
 from cmqueue.job import Job
 from cmqueue.lane import Lane
 from cmqueue.partition import Batch, Endpoint, GateRules, Partition, unpacked
-from cmqueue.settlement import Settlement
+from cmqueue.settlement import Poison, Settlement
 from cmqueue.state import Reason, State
 from config.settings import WorkerSettings
 from worker import failpoint
@@ -35,6 +35,7 @@ from worker.gateway import Gateway
 from worker.grouping import Composed, compose
 from worker.journal import Journal
 from worker.outcome import Accepted, Outcome
+from worker.poison import Hunt, Step, after_refusal, note
 from worker.policy import RetryRules, Standing, decide, settlement
 from worker.reading import Reading, read
 
@@ -96,9 +97,21 @@ class Attempt:
         )
 
     def deliver(self, batch: Batch) -> None:
-        """Post one batch and write down what became of every message in it."""
+        """Post one batch and write down what became of every message in it.
+
+        Refused as a whole, it is halved until those at fault stand alone; see `worker.poison`.
+        """
         failpoint.at("after_claim")
         self.journal.claimed(batch)
+        hunt = Hunt([batch])
+        for part in hunt:
+            self._deliver(part, hunt)
+            if self._stopping.is_set():
+                hunt.over = "told to stop"
+        for part in hunt.parts:  # the last first: each goes back before the one given back before it
+            self._give_back(part, hunt.over)
+
+    def _deliver(self, batch: Batch, hunt: Hunt[Batch]) -> None:
         prepared = self._prepare(batch)
         failpoint.at("after_encode")
         if not prepared.composed.pairs:
@@ -114,12 +127,55 @@ class Attempt:
         self.journal.posted(batch, result, size=len(composed.pairs), sent=len(composed.body), tries=tries)
         reading = read(result, composed.pairs)
         self._alarm(prepared.batch, reading)
+        if reading.refused_whole is not None:
+            self._refused(prepared, reading, reading.refused_whole, hunt)
+            return
+        endpoint = _endpoint(reading, result)
+        if endpoint.did != "answered":
+            hunt.over = f"the endpoint was {endpoint.did}"
+        poison = Poison.CLEAN if hunt.clean else Poison.UNSAID
+        self._settle(prepared, self._settlements(prepared, reading), endpoint, poison=poison)
+
+    def _refused(self, prepared: Prepared, reading: Reading, code: int, hunt: Hunt[Batch]) -> None:
+        """CM took nothing of the request, and blames it: look for the message at fault, or bury it."""
+        batch, order = prepared.batch, prepared.composed.order
+        endpoint = Endpoint("answered", f"{code}")
+        streak = 0
+        if len(order) == 1 and not hunt.culprits:
+            streak = self._patiently(lambda: self.partition.poisoned(batch.lane))
+        step = after_refusal(len(order), culprits=hunt.culprits, streak=streak)
+        if step is Step.SPLIT:
+            if self._stopping.is_set():
+                self._settle(prepared, self._settlements(prepared, reading), endpoint)
+            else:
+                self._halve(batch, code, hunt)
+            return
+        job = prepared.jobs[order[0]]
+        prepared.fates[order[0]] = Settlement(State.DEAD, Reason.POISON, code)
+        hunt.culprits += 1
+        if step is Step.STOP:
+            hunt.over = "the lane was stopped"
+            self.journal.lane_stopped(batch.lane, code, culprits=hunt.culprits, batches=streak + 1)
         self._settle(
             prepared,
-            self._settlements(prepared, reading),
-            _endpoint(reading, result),
-            stop_lane=reading.refused_whole is not None,
+            [prepared.fates.get(at, _GIVEN_BACK) for at in range(len(prepared.jobs))],
+            endpoint,
+            stop_lane=step is Step.STOP,
+            poison=Poison.FOUND if hunt.culprits == 1 else Poison.UNSAID,
+            note=note(reading.said, job.number),
         )
+
+    def _halve(self, batch: Batch, code: int, hunt: Hunt[Batch]) -> None:
+        """Both halves go on under this worker's lease, and the parts that wait with them."""
+        into, waiting = (f"{batch.id}a", f"{batch.id}b"), [part.id for part in hunt.parts]
+        lease = self._settings.lease_seconds
+        halves = self._patiently(lambda: self.partition.split(batch, into, lease=lease, renew=waiting))
+        failpoint.at("after_split")
+        if halves is None:
+            self.journal.unposted(batch, "lost")
+            return
+        self.journal.halved(batch, halves, code)
+        hunt.halved(*halves)
 
     def _prepare(self, batch: Batch) -> Prepared:
         jobs = unpacked(batch)
@@ -250,8 +306,6 @@ class Attempt:
             self.journal.mismatched(batch, missing=reading.missing, extra=reading.extra)
         if reading.account_fault is not None:
             self.journal.account_stopped(reading.account_fault.code, reading.account_fault.meaning)
-        if reading.refused_whole is not None:
-            self.journal.lane_stopped(batch.lane, reading.refused_whole)
 
     def _settle(
         self,
@@ -260,13 +314,17 @@ class Attempt:
         endpoint: Endpoint,
         *,
         stop_lane: bool = False,
+        poison: Poison = Poison.UNSAID,
+        note: str = "",
     ) -> None:
         """Log, then write. While Redis is away it is asked again: an answer must not be lost to an outage."""
         batch, jobs = prepared.batch, prepared.jobs
         self.journal.settled(batch, jobs, settlements)
         failpoint.at("before_settle")
         missing = self._patiently(
-            lambda: self.partition.settle(batch.id, settlements, endpoint, self._gate, stop_lane=stop_lane)
+            lambda: self.partition.settle(
+                batch.id, settlements, endpoint, self._gate, stop_lane=stop_lane, poison=poison, note=note
+            )
         )
         failpoint.at("after_settle")
         if missing:
@@ -321,7 +379,7 @@ def _endpoint(reading: Reading, answer: Answer) -> Endpoint:
     if reading.account_fault is not None:
         return Endpoint("stopped", f"{reading.account_fault.code}")
     if reading.answered:
-        return Endpoint("answered", "" if reading.refused_whole is None else f"{reading.refused_whole}")
+        return Endpoint("answered")
     return Endpoint(
         "silent", answer.kind.value if isinstance(answer, NoAnswer) else f"status {answer.status}"
     )

@@ -31,6 +31,7 @@ PLACES = (
     "after_answer",
     "before_settle",
     "after_settle",
+    "after_split",
     "sweep_start",
     "sweep_lost",  #: lost batches are told of, not yet reclaimed
     "sweep_moved",  #: a pass of the sweep is done, not yet told of

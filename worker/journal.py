@@ -153,8 +153,27 @@ class Journal:
     def account_stopped(self, code: int, meaning: str) -> None:
         self._log.error("account.stopped", code=code, meaning=meaning)
 
-    def lane_stopped(self, lane: Lane, code: int) -> None:
-        self._log.error("lane.stopped", lane=lane.value, code=code, why="CM refused the request as a whole")
+    def halved(self, batch: Batch, halves: Sequence[Batch], code: int) -> None:
+        """CM refused the whole request of a batch: the search for whom it means goes on in its halves."""
+        self._log.warning(
+            "batch.halved",
+            batch=batch.id,
+            lane=batch.lane.value,
+            code=code,
+            halves=[half.id for half in halves],
+            sizes=[len(half.jobs) for half in halves],
+        )
+
+    def lane_stopped(self, lane: Lane, code: int, *, culprits: int, batches: int) -> None:
+        """`culprits` of one batch, or of `batches` in a row, are more than can be the messages' fault."""
+        self._log.error(
+            "lane.stopped",
+            lane=lane.value,
+            code=code,
+            why="CM refuses whole requests because of too many messages",
+            culprits=culprits,
+            batches=batches,
+        )
 
     def _id(self, job: Job) -> str:
         return f"{self.partition}{job.bucket}{job.tail}"

@@ -48,6 +48,7 @@ class Reading:
     outcomes: list[Outcome] = field(repr=False)  #: in the order of what was expected
     account_fault: AccountFault | None = None
     refused_whole: int | None = None  #: the code or HTTP status that refused the request as such
+    said: str = field(default="", repr=False)  #: the words of that refusal: CM's, or the table's without any
     overloaded: Overload | None = None
     answered: bool = False  #: a message was accepted or refused by its row, or CM itself refused the rest
     missing: int = 0  #: messages whose row an answer with rows lacks
@@ -62,24 +63,24 @@ def read(answer: Answer, expected: Sequence[Pair]) -> Reading:
     envelope = _envelope(answer.body)
     if envelope is None:
         return _as_a_whole(by_status, answer.status, answer.retry_after, len(expected))
-    code, rows = envelope
+    code, rows, details = envelope
     if rows:
         return _by_rows(code, rows, expected)
-    return _without_rows(answer, code, by_status, len(expected))
+    return _without_rows(answer, code, by_status, len(expected), details)
 
 
 # The request as a whole.
 
 
-def _without_rows(answer: Response, code: int | None, by_status: Entry, size: int) -> Reading:
+def _without_rows(answer: Response, code: int | None, by_status: Entry, size: int, details: str) -> Reading:
     """CM's envelope, and no rows. Knowledge goes first: that of the code, then that of the status."""
     by_code = codes.of_request(code) if code is not None else None
     if by_code is None or code is None:
-        return _as_a_whole(by_status, answer.status, answer.retry_after, size)
+        return _as_a_whole(by_status, answer.status, answer.retry_after, size, details=details)
     if by_code.action in codes.CERTAIN:
-        return _as_a_whole(by_code, code, answer.retry_after, size, answered=True)
+        return _as_a_whole(by_code, code, answer.retry_after, size, answered=True, details=details)
     if by_status.action in codes.CERTAIN:
-        return _as_a_whole(by_status, answer.status, answer.retry_after, size)
+        return _as_a_whole(by_status, answer.status, answer.retry_after, size, details=details)
     return _as_a_whole(by_code, code, None, size, missing=size if by_code.action is Action.READ_ROWS else 0)
 
 
@@ -90,9 +91,11 @@ def _as_a_whole(
     size: int,
     answered: bool = False,
     missing: int = 0,
+    details: str = "",
 ) -> Reading:
     """The same outcome for all `size` messages, as `entry` has it."""
     fault = refused = overloaded = None
+    said = ""
     outcome: Outcome
     match entry.action:
         case Action.STOP_ACCOUNT:
@@ -100,7 +103,7 @@ def _as_a_whole(
             fault = AccountFault(entry.level, code, entry.meaning)
         case Action.REFUSE_WHOLE:
             outcome = Untaken(Reason.REQUEST_REFUSED, code)
-            refused = code
+            refused, said = code, details or entry.meaning
         case Action.OVERLOAD:
             outcome = Untaken(Reason.OVERLOADED, code, retry_after)
             overloaded = Overload(retry_after)
@@ -111,7 +114,7 @@ def _as_a_whole(
             outcome = Ambiguous(entry.reason, _storable(code))
         case unknown:
             assert_never(unknown)
-    return Reading([outcome] * size, fault, refused, overloaded, answered, missing)
+    return Reading([outcome] * size, fault, refused, said, overloaded, answered, missing)
 
 
 # Message by message.
@@ -223,8 +226,8 @@ def _of_row(row: Row) -> Result:
 # The body.
 
 
-def _envelope(body: bytes) -> tuple[int | None, list[Row]] | None:
-    """CM's `errorCode` and rows; None where the body is not CM's envelope."""
+def _envelope(body: bytes) -> tuple[int | None, list[Row], str] | None:
+    """CM's `errorCode`, rows and `details`; None where the body is not CM's envelope."""
     try:
         # A byte order mark is no JSON, but some servers of Microsoft's kind write one.
         found = orjson.loads(body.removeprefix(b"\xef\xbb\xbf"))
@@ -234,10 +237,14 @@ def _envelope(body: bytes) -> tuple[int | None, list[Row]] | None:
         return None
     if "errorCode" not in found or "messages" not in found:
         found = {key.casefold(): value for key, value in found.items()}
-        found = {"errorCode": found.get("errorcode"), "messages": found.get("messages")}
+        found = {
+            "errorCode": found.get("errorcode"),
+            "messages": found.get("messages"),
+            "details": found.get("details"),
+        }
     code, messages = _number(found["errorCode"]), found["messages"]
     rows: list[Row] = [row for row in messages if isinstance(row, dict)] if isinstance(messages, list) else []
-    return None if code is None and not rows else (code, rows)
+    return None if code is None and not rows else (code, rows, _text(found.get("details")))
 
 
 _KEYS = {key.casefold(): key for key in ("reference", "to", "status", "parts", "messageErrorCode")}

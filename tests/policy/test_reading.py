@@ -258,9 +258,30 @@ def test_a_request_refused_as_a_whole(code: int) -> None:
 
 def test_a_request_too_large() -> None:
     """
-    413 refuses the request as a whole.
+    413 refuses the request as a whole; a page has no words of CM's, so the table's are told.
     """
-    assert 413 == read(page(413), PAIRS).refused_whole
+    reading = read(page(413), PAIRS)
+
+    assert (413, "request too large") == (reading.refused_whole, reading.said)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"details":"No such thing","errorCode":202,"messages":[]}', "No such thing"),
+        (b'{"DETAILS":"No such thing","errorcode":202}', "No such thing"),
+        (b'{"details":"","errorCode":202,"messages":[]}', "malformed request"),
+        (b'{"details":{"a":1},"errorCode":202,"messages":[]}', "malformed request"),
+    ],
+)
+def test_the_words_of_a_refusal(body: bytes, said: str) -> None:
+    """
+    CM's details, else the table's meaning; they stay out of the reading's repr.
+    """
+    reading = read(Response(400, None, body, 0.1), PAIRS)
+
+    assert said == reading.said
+    assert said not in repr(reading)
 
 
 @pytest.mark.parametrize(("status", "wait"), [(429, 7.0), (429, None), (503, 7.0)])
