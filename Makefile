@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint check format docs lock
+.PHONY: help setup demo test lint check chaos soak format docs lock
 
 help:  ## what can be made here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,13 @@ lint: setup  ## ruff, its format, mypy and the import contracts
 
 check: lint  ## lint, and the fast part of the suite
 	$(BIN)/python -m pytest -q -n 4 -m 'not slow'
+
+chaos: setup  ## every fault there is, and the books after each, in 20 minutes (SEED=1, ARGS="NAME … --rounds 2")
+	$(BIN)/python -m chaos --seed $(or $(SEED),1) $(ARGS)
+
+soak: setup  ## an hour of mixed lanes and a fault every 30 s, then each crash 20 times (SECONDS=3600, SEED=1)
+	$(BIN)/python -m chaos.soak --seconds $(or $(SECONDS),3600) --seed $(or $(SEED),1)
+	$(BIN)/python -m chaos 'crash-*' --rounds 20 --seed $(or $(SEED),1)
 
 format: setup  ## let ruff format the tree
 	$(BIN)/ruff check --fix .

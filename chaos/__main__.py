@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 
 from rich.console import Console
@@ -34,19 +35,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m chaos", description=__doc__, epilog=f"The scenarios: {', '.join(SCENARIOS)}"
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="scenarios; all of them without any")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="scenarios, or patterns such as 'crash-*'; all without any"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rounds", type=int, help="instead of each scenario's own number")
     parser.add_argument("--rate", type=float, default=RATE, help=f"messages a second (default {RATE:g})")
     parser.add_argument("--jobs", type=int, default=JOBS, help=f"scenarios at a time (default {JOBS})")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the outcomes there too")
     arguments = parser.parse_args()
-    unknown = set(arguments.names) - set(SCENARIOS)
-    if unknown:
-        parser.error(f"no scenario is called {', '.join(sorted(unknown))}")
+    chosen = [
+        one for one in SCENARIOS.values() if any(fnmatch(one.name, it) for it in arguments.names or "*")
+    ]
+    if unknown := [it for it in arguments.names if not any(fnmatch(one.name, it) for one in chosen)]:
+        parser.error(f"no scenario is called {', '.join(unknown)}")
     # Told to end, everything that was started ends too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    chosen = [SCENARIOS[name] for name in arguments.names or SCENARIOS]
     console = Console(highlight=False, width=max(TABLE_WIDTH, Console().width))
     began = time.monotonic()
     if len(chosen) == 1:

@@ -144,8 +144,8 @@ def soak(console: Console, seed: int, seconds: float, rate: float) -> Outcome:
             books = "balance" if audit.balanced else "DO NOT BALANCE"
             weight = stage.fleet.all[0].rss() / (1 << 20)
             console.print(
-                f"{now:6.0f} s  {name:<18} {audit.enqueued:>8,} enqueued, {audit.waiting.total():>5,} waiting, "
-                f"books {books}, {weight:.1f} MiB"
+                f"{now:6.0f} s  {name:<18} {audit.enqueued:>8,} enqueued, "
+                f"{audit.waiting.total():>5,} waiting, books {books}, {weight:.1f} MiB"
             )
             time.sleep(max(0.0, min(FAULT_EVERY, seconds) - (time.monotonic() - began - now)))
         scales.stop()
