@@ -34,6 +34,8 @@ class Slot(NamedTuple):
     extras: bytes
     idempotency: bytes
     payload: bytes
+    #: the same two by each older secret key
+    older: tuple[tuple[bytes, bytes], ...] = ()
 
     def __repr__(self) -> str:  # the job holds a number and a content
         return f"Slot(reference={self.reference!r}, tail={self.tail!r})"
@@ -80,6 +82,7 @@ def single(
     random: str,
     key: bytes,
     now: float,
+    old_keys: Sequence[bytes] = (),
 ) -> Slot:
     """`message` made ready under a reference of its own. `place` is partition and bucket, 6 characters."""
     reference = place + random
@@ -96,9 +99,11 @@ def single(
     if name is None:
         return Slot(job, tail, reference, extras, b"", b"")
     payload = b"\0".join((account.encode(), message.to.encode(), wire))
-    return Slot(
-        job, tail, reference, extras, keyed(key, "idempotency", name.encode()), keyed(key, "payload", payload)
-    )
+    (idempotency, digest), *older = [
+        (keyed(secret, "idempotency", name.encode()), keyed(secret, "payload", payload))
+        for secret in (key, *old_keys)
+    ]
+    return Slot(job, tail, reference, extras, idempotency, digest, tuple(older))
 
 
 class Shared(NamedTuple):
@@ -143,14 +148,14 @@ def arguments(
 ) -> list[Any]:
     """The arguments of `scripts/enqueue.lua`."""
     extras = any(slot.extras for slot in slots)
-    keys = any(slot.idempotency for slot in slots)
+    keys = max(1 + len(slot.older) if slot.idempotency else 0 for slot in slots)
     args: list[Any] = [
         WAKE_MS if wake else b"",
         call_id,
         retention,
         common.digest if common else b"",
         common.wire if common else b"",
-        ("x" if extras else "") + ("k" if keys else ""),
+        ("x" if extras else "") + "k" * keys,
     ]
     for slot in slots:
         args.append(slot.job)
@@ -158,6 +163,8 @@ def arguments(
             args.append(slot.extras)
         if keys:
             args += (slot.idempotency, slot.payload)
+            for pair in slot.older or ((b"", b""),) * (keys - 1):
+                args += pair
     return args
 
 

@@ -37,6 +37,14 @@ def bucket_at(now: float) -> str:
     return spelled(int(now // BUCKET_SECONDS) % BUCKETS, 4)
 
 
+def bucket_age(bucket: str, now: float) -> float:
+    """How many seconds before `now` the time bucket `bucket` began; less than the 19.9 years of a round."""
+    number = 0
+    for character in bucket:
+        number = number * 32 + ALPHABET.index(character)
+    return (int(now // BUCKET_SECONDS) - number) % BUCKETS * BUCKET_SECONDS + now % BUCKET_SECONDS
+
+
 def random_ends(count: int) -> list[str]:
     """`count` random ends of references, 50 bits each."""
     drawn = os.urandom(RANDOM * count).translate(_RANDOM_OF_BYTE).decode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, NamedTuple
 
 from cmqueue.connection import Scripts
@@ -149,6 +150,17 @@ class Partition:
         """Run the enqueue script on arguments made by `cmqueue.chunk`."""
         reply: list[Any] = self._run("enqueue", *args)
         return reply
+
+    def first_call(
+        self, reference: str, life: int, names: Sequence[tuple[str, bytes]]
+    ) -> tuple[str, int, bool]:
+        """Remember for `life` seconds which reference a broadcast's idempotency key stands for.
+
+        `names` are, for each secret key, HMACs of that key and of the payload. Returns the first call's
+        reference, the place of the secret key that it was remembered by, and whether the payload is the same.
+        """
+        first, at, same = self._run("broadcast", reference, life, *chain.from_iterable(names))
+        return first.decode(), int(at), bool(same)
 
     def claim(
         self,

@@ -1,19 +1,16 @@
-"""What a whole installation shares: its secret key and the codes of its partitions, both kept in Redis."""
+"""What a whole installation shares: its secret keys, and the codes of its partitions."""
 
 from __future__ import annotations
 
-import secrets
 import threading
 import zlib
 
 from cmqueue.connection import Scripts
 from cmqueue.errors import SettingsError
-from cmqueue.identity import PARTITIONS, fingerprint, spelled
-from cmqueue.partition import REGISTRY, ROOT, Partition
+from cmqueue.identity import PARTITIONS, spelled, tail_of
+from cmqueue.keyring import Keyring
+from cmqueue.partition import REGISTRY, Partition
 from cmqueue.settings import LibrarySettings
-
-KEY = ROOT + "key"
-FINGERPRINT = ROOT + "fingerprint"
 
 # Gives a partition the next free code, or the one that it has.
 _ASSIGN = """
@@ -26,42 +23,40 @@ return tostring(free)
 
 
 class Registry:
-    """The key and the partitions, each asked for once and remembered."""
+    """The keys and the partitions, each asked for once and remembered."""
 
     def __init__(self, scripts: Scripts, settings: LibrarySettings) -> None:
         self._scripts = scripts
         self._settings = settings
         self._assign = scripts.client.register_script(_ASSIGN)
-        self._key: bytes | None = None
+        self.keyring = Keyring(scripts, settings)
+        self._keys: tuple[bytes, ...] | None = None
         self._partitions: dict[str, Partition] = {}
         self._lock = threading.Lock()
 
     @property
-    def key(self) -> bytes:
-        """The key of all ids. Raises SettingsError where this process's differs from the installation's."""
-        if self._key is None:
+    def keys(self) -> tuple[bytes, ...]:
+        """The keys, newest first: the first names messages, all are read.
+
+        Raises SettingsError where this process's first is not the installation's.
+        """
+        if self._keys is None:
             with self._lock:
-                self._key = self._agreed_key()
-        return self._key
+                self._keys = self.keyring.agree()
+        return self._keys
+
+    @property
+    def key(self) -> bytes:
+        """The key of all new ids. Raises as `keys`."""
+        return self.keys[0]
 
     def agree(self) -> None:
-        """Compare this process's key with the installation's. Raises SettingsError where they differ."""
-        self._agreed_key()
+        """Settle this process's keys with the installation's. Raises SettingsError where they differ."""
+        self.keyring.agree()
 
-    def _agreed_key(self) -> bytes:
-        client, guarded = self._scripts.client, self._scripts.guarded
-        key = self._settings.secret_key
-        if key is None:
-            guarded(lambda: client.set(KEY, secrets.token_hex(32).encode(), nx=True))
-            key = guarded(lambda: client.get(KEY))
-        mark = fingerprint(key).encode()
-        guarded(lambda: client.set(FINGERPRINT, mark, nx=True))
-        if guarded(lambda: client.get(FINGERPRINT)) != mark:
-            raise SettingsError(
-                "CMQUEUE_SECRET_KEY",
-                "differs from the key of the messages in this Redis; give every process the same",
-            )
-        return key
+    def tails(self, reference: str, number: str) -> list[str]:
+        """The tails that the message (reference, number) may have: one for each key, newest first."""
+        return [tail_of(key, reference, number) for key in self.keys]
 
     def partition(self, account: str, shard: int = 0) -> Partition:
         """The partition of (account, shard), made on first use."""

@@ -9,6 +9,7 @@ from importlib import resources
 _CONTENT = ("contents", "content_refs")
 KEYS = {
     "enqueue": ("counts", "buckets", "due", "jobs", *_CONTENT),
+    "broadcast": ("counts",),
     "claim": ("counts", "leases", "gate", "doubt", "jobs", "pauses", "pulse", "withdrawn", *_CONTENT),
     "mark": ("counts", "leases", "gate", "doubt", "jobs", "withdrawn", *_CONTENT),
     "split": ("counts", "leases", "gate"),

@@ -20,6 +20,9 @@ PREFIX = "CMQUEUE_"
 
 DAY = 24 * 3600
 
+#: In the place of a secret key: the one that was generated and is kept in Redis.
+GENERATED = b"generated"
+
 
 def setting(
     name: str, default: str | None, read: Callable[[str], Any], doc: str, *, secret: bool = False
@@ -81,10 +84,11 @@ def a_redis_url(value: str) -> str:
     return value
 
 
-def a_secret_key(value: str) -> bytes:
-    if len(value) < 16:
-        raise ValueError("must be at least 16 characters of secret")
-    return value.encode()
+def secret_keys(value: str) -> tuple[bytes, ...]:
+    keys = tuple(key.strip().encode() for key in value.split(","))
+    if any(len(key) < 16 and key != GENERATED for key in keys):
+        raise ValueError("must be keys of at least 16 characters, comma-separated, the newest first")
+    return keys
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,12 +109,13 @@ class LibrarySettings:
         "The Redis that carries the wake-ups; the outbox's when unset.",
         secret=True,
     )
-    secret_key: bytes | None = setting(
+    secret_keys: tuple[bytes, ...] | None = setting(
         "SECRET_KEY",
         None,
-        a_secret_key,
+        secret_keys,
         "Keys the HMACs of ids and idempotency keys; generated and kept in Redis when unset. "
-        "Every process must use the same.",
+        "Every process must use the same. Of several the first names new messages, the others are only "
+        "read; the word `generated` stands for the one kept in Redis. Rotation: docs/architecture.md.",
         secret=True,
     )
     redis_timeout: float = setting(

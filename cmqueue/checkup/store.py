@@ -8,10 +8,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cmqueue.checkup.check import LIBRARY, Check
+from cmqueue.checkup.secret import secret_checks
 from cmqueue.errors import OutboxUnavailable
-from cmqueue.identity import fingerprint
 from cmqueue.outbox import Outbox
-from cmqueue.registry import FINGERPRINT, KEY
 from cmqueue.settings import LibrarySettings
 
 OLDEST_REDIS = (6, 2)
@@ -33,7 +32,7 @@ def store_checks(outbox: Outbox) -> Iterator[Check]:
     yield _reachable(about, latency, where)
     yield _persistence(about, outbox, where)
     yield from _memory(about, where)
-    yield _key(outbox)
+    yield from secret_checks(outbox)
     yield _broker(outbox.settings)
 
 
@@ -127,24 +126,6 @@ def _setting(outbox: Outbox, name: str) -> str:
     except OutboxUnavailable:
         return ""
     return str(found.get(name, ""))
-
-
-def _key(outbox: Outbox) -> Check:
-    """Whether this process names messages as the others do. Only reads: a checkup settles nothing."""
-    own = outbox.settings.secret_key
-    client = outbox.scripts.client
-    mark, kept = outbox.scripts.guarded(lambda: client.mget([FINGERPRINT, KEY]))
-    key = own or kept
-    if mark is None:
-        return LIBRARY.ok("key", "none is agreed yet; the first message settles it")
-    if key is None or fingerprint(key).encode() != mark:
-        return LIBRARY.fail(
-            "key",
-            f"the messages here are named with {'another key' if own else 'a key'} that this process lacks",
-            "CMQUEUE_SECRET_KEY",
-            do="give every process the same key",
-        )
-    return LIBRARY.ok("key", f"the installation's, {'as set here' if own else 'kept in Redis'}")
 
 
 def _broker(settings: LibrarySettings) -> Check:

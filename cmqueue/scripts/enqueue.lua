@@ -1,8 +1,9 @@
 -- Take a chunk of messages: idempotency, rows, push and wake-up token, all or nothing.
 -- ARGV: 1 wake token's life in ms ("" takes none)  2 call id ("" for none)  3 idempotency retention, seconds
---       4 digest of shared content or ""  5 that content  6 fields per message: "", "x" extras, "k" keys, "xk"
+--       4 digest of shared content or ""  5 that content
+--       6 fields per message: "x" extras, then a "k" for each secret key, newest first
 --       then per message: job (expires_at holds seconds after it is due, due_at an absolute time or 0)
---       [extras: JSON or ""]  [idempotency hmac or "", payload digest]
+--       [extras: JSON or ""]  [idempotency hmac or "", payload digest], a pair for each secret key
 -- Returns {1 when the wake-up token was taken, one letter a message: n new, d duplicate, c conflict,
 --          then for every d and c that a key caused: id and random end of the message it belongs to}
 -- All messages of a chunk share one time bucket and one lane. Repeating a call changes nothing.
@@ -13,8 +14,8 @@ if call_id ~= '' then
   if before then return {0, before} end
 end
 local digest, fields = ARGV[4], ARGV[6]
-local with_extras, with_keys = fields == 'x' or fields == 'xk', fields == 'k' or fields == 'xk'
-local stride = 1 + (with_extras and 1 or 0) + (with_keys and 2 or 0)
+local with_extras, secrets = sub(fields, 1, 1) == 'x', select(2, string.gsub(fields, 'k', ''))
+local stride = 1 + (with_extras and 1 or 0) + 2 * secrets
 local total = (#ARGV - first + 1) / stride
 
 local bucket, lane = job_bucket(ARGV[first]), job_lane(ARGV[first])
@@ -29,20 +30,26 @@ local queued, scheduled = 0, 0
 for i = 1, total do
   local at = first + (i - 1) * stride
   local job, extras = ARGV[at], with_extras and ARGV[at + 1] or ''
-  local idem, payload = '', ''
-  if with_keys then idem, payload = ARGV[at + stride - 2], ARGV[at + stride - 1] end
+  local pair = at + stride - 2 * secrets
   local id, tail = bucket .. tails[i], tails[i]
   local verdict = 'n'
   local due_at = u32(job, 10)
   local wait = u32(job, 6)
-  if idem ~= '' then
-    local known = call('GET', key('idem:', idem))
+  if secrets > 0 and ARGV[pair] ~= '' then
+    local known, same
+    for n = pair, pair + 2 * secrets - 2, 2 do -- it may have been used before the secret key was rotated
+      known = call('GET', key('idem:', ARGV[n]))
+      if known then
+        same = sub(known, 35) == ARGV[n + 1]
+        break
+      end
+    end
     if known and sub(known, 1, 24) ~= id then
-      verdict = sub(known, 35) == payload and 'd' or 'c'
+      verdict = same and 'd' or 'c'
       owners[#owners + 1] = sub(known, 1, 34)
     elseif not known then
       local life = math.max(due_at, now_s) - now_s + wait + tonumber(ARGV[3])
-      call('SET', key('idem:', idem), id .. job_random(job) .. payload, 'EX', life)
+      call('SET', key('idem:', ARGV[pair]), id .. job_random(job) .. ARGV[pair + 1], 'EX', life)
     end
   end
   if verdict == 'n' and digest ~= '' and (existing[i] or seen[tail]) then

@@ -143,7 +143,7 @@ def test_all_wrong_settings_at_once(run: Run) -> None:
     assert "short" not in ran.out
 
 
-@pytest.mark.parametrize("own", ["another key, of enough letters", ""], ids=["another", "none"])
+@pytest.mark.parametrize("own", ["another key of enough letters", ""], ids=["another", "none"])
 def test_another_key(run: Run, outbox: Outbox, own: str) -> None:
     """
     A process whose key is not the installation's, or that lacks it, fails the checkup.

@@ -263,7 +263,7 @@ def test_another_key(run: Run, outbox: Outbox) -> None:
     A secret key other than the installation's is refused.
     """
     assert outbox.registry.key
-    ran = run(*SEND, SECRET_TEXT, CMQUEUE_SECRET_KEY="another key, of enough letters")
+    ran = run(*SEND, SECRET_TEXT, CMQUEUE_SECRET_KEY="another key of enough letters")
 
     assert 1 == ran.code
     assert ran.err.startswith("cmqueue: CMQUEUE_SECRET_KEY: ")

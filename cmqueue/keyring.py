@@ -1,0 +1,111 @@
+"""The keyring: the secret key that names messages, those it replaced, and how the one replaces the other.
+
+`CMQUEUE_SECRET_KEY` holds keys, the newest first: the first names new messages, the others are only read. In
+it the word `generated` stands for the key that was generated and lies in Redis, which is also what an unset
+variable means. Redis keeps the fingerprint of the key in force, and behind it those of the keys it replaced,
+each with the time: `1f…c0 88…3b@1795356000`. All of it is one string, changed by one script.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import NamedTuple
+
+from cmqueue.connection import Scripts
+from cmqueue.errors import SettingsError
+from cmqueue.identity import fingerprint
+from cmqueue.log import log
+from cmqueue.partition import ROOT
+from cmqueue.row import iso
+from cmqueue.settings import GENERATED, LibrarySettings
+
+KEY = ROOT + "key"
+FINGERPRINT = ROOT + "fingerprint"
+VARIABLE = "CMQUEUE_SECRET_KEY"
+
+# Puts the first of the fingerprints ARGV in force where none is, or where another of them is.
+# Returns {what Redis keeps now, the fingerprint that was replaced or ""}
+_AGREE = """
+local kept = redis.call('GET', KEYS[1])
+if not kept then
+  redis.call('SET', KEYS[1], ARGV[1])
+  return {ARGV[1], ''}
+end
+local current, retired = string.match(kept, '^(%w+)(.*)$')
+for n = 2, #ARGV do
+  if ARGV[n] == current and ARGV[1] ~= current then
+    retired = string.gsub(retired, ' ' .. ARGV[1] .. '@%d+', '') -- it may come back
+    kept = ARGV[1] .. ' ' .. current .. '@' .. redis.call('TIME')[1] .. retired
+    redis.call('SET', KEYS[1], kept)
+    return {kept, current}
+  end
+end
+return {kept, ''}
+"""
+
+
+class Marks(NamedTuple):
+    """The fingerprints: of the key in force, and of those it replaced, with when (seconds since 1970)."""
+
+    current: str
+    retired: dict[str, int]
+
+    @classmethod
+    def parse(cls, kept: bytes) -> Marks:
+        current, *old = kept.decode().split()
+        return cls(current, {mark: int(at) for mark, _, at in (one.partition("@") for one in old)})
+
+
+class Keyring:
+    """The keys that one process holds, and what the installation has agreed on."""
+
+    def __init__(self, scripts: Scripts, settings: LibrarySettings) -> None:
+        self._scripts = scripts
+        self._names = settings.secret_keys or (GENERATED,)
+        self._agree = scripts.client.register_script(_AGREE)
+
+    @property
+    def is_generated(self) -> bool:
+        """Whether messages are named with the key that lies in Redis."""
+        return self._names[0] == GENERATED
+
+    def marks(self) -> Marks | None:
+        """What the installation has agreed on; None before its first message."""
+        client = self._scripts.client
+        kept = self._scripts.guarded(lambda: client.get(FINGERPRINT))
+        return None if kept is None else Marks.parse(kept)
+
+    def keys(self) -> list[bytes | None]:
+        """The keys as they stand in the variable; None for a generated one that is not there (any more)."""
+        kept: bytes | None = None
+        if GENERATED in self._names:
+            client = self._scripts.client
+            kept = self._scripts.guarded(lambda: client.get(KEY))
+        return [kept if name == GENERATED else name for name in self._names]
+
+    def agree(self) -> tuple[bytes, ...]:
+        """The keys to work with, the first of them in force, if need be from now on.
+
+        Raises SettingsError where the key in force is not the first of these and cannot be replaced by it.
+        """
+        if self.is_generated and self.marks() is None:
+            client = self._scripts.client
+            self._scripts.guarded(lambda: client.set(KEY, secrets.token_hex(32).encode(), nx=True))
+        first, *others = self.keys()
+        if first is None:
+            raise SettingsError(VARIABLE, "is not set, and this installation's key is not kept in Redis")
+        keys = tuple(dict.fromkeys([first, *(key for key in others if key is not None)]))
+        marks = [fingerprint(key) for key in keys]
+        kept, replaced = self._scripts.guarded(lambda: self._agree(keys=[FINGERPRINT], args=marks))
+        agreed = Marks.parse(kept)
+        if agreed.current != marks[0]:
+            raise SettingsError(VARIABLE, _refusal(agreed.retired.get(marks[0])))
+        if replaced:
+            log.warning("key.rotated", current=marks[0], retired=replaced.decode())
+        return keys
+
+
+def _refusal(retired_at: int | None) -> str:
+    if retired_at is None:
+        return "differs from the key of the messages in this Redis; give every process the same"
+    return f"begins with a key that was replaced at {iso(retired_at)}; put the new one before it and a comma"
