@@ -37,6 +37,8 @@ def crash_at(place: str) -> Callable[[Stage], None]:
 
 def kill_any(stage: Stage) -> None:
     stage.pause(0.2, 2.5)
+    if stage.chance.random() < 0.7:
+        stage.busy()
     stage.kill(stage.chance.choice(stage.fleet.alive))
     stage.fleet.await_up(stage.fleet.start())
     stage.await_watches()
@@ -44,6 +46,7 @@ def kill_any(stage: Stage) -> None:
 
 def freeze_one(stage: Stage) -> None:
     """Beyond its lease: its batches are given to others, and what it learns late still counts."""
+    stage.busy()
     with frozen(stage.chance.choice(stage.fleet.alive).process.pid):
         stage.watch()
         stage.pause(LEASE + 4, LEASE + 8)
@@ -60,6 +63,7 @@ def _scale(stage: Stage) -> None:
         if stage.chance.random() < 0.5:
             fleet.tell(worker)
         else:
+            stage.busy()
             stage.kill(worker)
         stage.pause(0.2, 1.5)
     stage.await_watches()
@@ -70,6 +74,7 @@ def _killed_while_told(stage: Stage) -> None:
     fleet = stage.fleet
     worker = stage.chance.choice(fleet.alive)
     worker.doomed = True
+    stage.busy()
     worker.send(signal.SIGTERM)
     stage.pause(0.0, 0.6)
     worker.send(signal.SIGTERM)
@@ -86,7 +91,7 @@ FAILPOINTS = [
 CRASHES = [
     *FAILPOINTS,
     Scenario(name="kill-any-moment", happen=kill_any, rounds=8, workers=3, limit=RECLAIM),
-    Scenario(name="kill-while-stopping", happen=_killed_while_told, rounds=3, limit=RECLAIM),
-    Scenario(name="worker-frozen", happen=freeze_one, rounds=2, limit=RECLAIM),
-    Scenario(name="scale-1-4-1", happen=_scale, rounds=2, workers=1, limit=RECLAIM),
+    Scenario(name="kill-while-stopping", happen=_killed_while_told, rounds=5, limit=RECLAIM),
+    Scenario(name="worker-frozen", happen=freeze_one, rounds=3, limit=RECLAIM),
+    Scenario(name="scale-1-4-1", happen=_scale, rounds=3, workers=1, limit=RECLAIM),
 ]

@@ -64,6 +64,8 @@ class Worker:
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
+                # A terminal's signals reach the scenario alone, which then ends its workers in order.
+                start_new_session=True,
             )
 
     @property

@@ -139,6 +139,8 @@ def soak(console: Console, seed: int, seconds: float, rate: float) -> Outcome:
             outcome.rounds += 1
             stage.witness.look()
             audit = stage.outbox.audit()
+            if stage.fleet.deserters():
+                break  # told of at the end
             if not audit.balanced:
                 stage.problems.append(f"after {name}: {'; '.join(audit.problems[:3])}")
             books = "balance" if audit.balanced else "DO NOT BALANCE"

@@ -79,6 +79,11 @@ class Stage:
             time.sleep(every)
         return False
 
+    def busy(self) -> None:
+        """Wait for a moment in which a batch is claimed, so that a fault now hurts."""
+        leases = f"{self.partition.prefix}leases"
+        self.within(5, lambda: bool(self.outbox.scripts.client.zcard(leases)), every=0.001)
+
     def kill(self, worker: Worker) -> None:
         """SIGKILL, and watch what it held."""
         self.fleet.kill(worker)
@@ -197,7 +202,7 @@ def staged(
     own_broker: bool = False,
     proxied: bool = False,
     rate: float,
-    latency: str = "uniform:20-200",
+    latency: str = "uniform:20-300",
 ) -> Iterator[Stage]:
     """A stage, all of it ended afterwards. The workers' logs stay in /tmp if it had problems."""
     with ExitStack() as stack:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from chaos.scenario import Outcome
@@ -13,15 +14,15 @@ TABLE_WIDTH = 108
 
 def table(outcomes: Sequence[Outcome], title: str) -> Table:
     """A row for each scenario; the slowest recovery beside what is allowed."""
-    found = Table(title=title, title_justify="left")
+    found = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     found.add_column("scenario", no_wrap=True)
     for heading in ("rounds", "messages", "lost"):
         found.add_column(heading, justify="right")
-    found.add_column("sent twice at\nmost once", justify="right")
-    found.add_column("at least\nonce", justify="right")
-    found.add_column("not re-\ncorded", justify="right")
+    found.add_column("twice, at\nmost once", justify="right")
+    found.add_column("twice, at\nleast once", justify="right")
+    found.add_column("of these not\nrecorded first", justify="right")
     found.add_column("unknown", justify="right")
-    found.add_column("seconds to\nrecover (most)", justify="right")
+    found.add_column("seconds to\nrecover", justify="right")
     found.add_column("kept")
     for outcome in outcomes:
         books = outcome.books
@@ -35,7 +36,7 @@ def table(outcomes: Sequence[Outcome], title: str) -> Table:
             str(books.duplicates_at_least_once),
             str(books.unrecorded),
             str(books.unknown),
-            recovery if outcome.limit is None else f"{recovery} ({outcome.limit:g})",
+            recovery if outcome.limit is None else f"{recovery} of {outcome.limit:g}",
             "yes" if outcome.kept else "NO",
         )
     found.add_section()
