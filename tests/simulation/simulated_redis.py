@@ -1,9 +1,9 @@
 """The way to a real Redis with faults on it: commands that are cut off, answered too late, or run too late.
 
 The scripts are the real ones, but for the clock: where they ask Redis for the time they get the world's,
-handed in as one more key. What Redis itself expires still runs on real time: wake-up tokens therefore get a life
-that no run reaches, and the world removes them; idempotency keys live for more than a day, and the answers to
-repeated calls for two minutes.
+handed in as one more key. What Redis itself expires still runs on real time: wake-up tokens therefore get a
+life that no run reaches, and the world removes them; idempotency keys live for more than a day, and the
+answers to repeated calls for two minutes.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Real are the outbox and its scripts on a real server, the drain, the attempt, the sweeper and all that they
 decide with. Stand-ins are clock, threads and chance (`virtual_time`), the way to Redis (`simulated_redis`),
-CM (`simulated_cm`), the broker and the callers. Every seed draws which faults there are, for a while; then they
-stop, and everything must come to its end.
+CM (`simulated_cm`), the broker and the callers. Every seed draws which faults there are, for a while; then
+they stop, and everything must come to its end.
 """
 
 from __future__ import annotations
