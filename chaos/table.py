@@ -9,21 +9,25 @@ from rich.table import Table
 
 from chaos.scenario import Outcome
 
-TABLE_WIDTH = 108
+TABLE_WIDTH = 118
 
 
 def table(outcomes: Sequence[Outcome], title: str) -> Table:
     """A row for each scenario; the slowest recovery beside what is allowed."""
-    found = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    found = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     found.add_column("scenario", no_wrap=True)
-    for heading in ("rounds", "messages", "lost"):
-        found.add_column(heading, justify="right")
-    found.add_column("twice, at\nmost once", justify="right")
-    found.add_column("twice, at\nleast once", justify="right")
-    found.add_column("of these not\nrecorded first", justify="right")
-    found.add_column("unknown", justify="right")
-    found.add_column("seconds to\nrecover", justify="right")
-    found.add_column("kept")
+    for heading in (
+        "rounds",
+        "messages",
+        "lost",
+        "sent twice,\nat most once",
+        "sent twice,\nat least once",
+        "of these, not\nrecorded first",
+        "unknown",
+        "recovery,\nseconds",
+    ):
+        found.add_column(heading, justify="right", no_wrap=True)
+    found.add_column("kept", no_wrap=True)
     for outcome in outcomes:
         books = outcome.books
         recovery = "-" if outcome.recovery is None else f"{outcome.recovery:.1f}"
