@@ -41,15 +41,18 @@ from cmqueue.lane import Guarantee, Lane
 from cmqueue.partition import Batch, Endpoint, GateRules, Held, SweepRules
 from cmqueue.settings import LibrarySettings
 from cmqueue.settlement import Settlement
-from cmqueue.state import State
+from cmqueue.state import Reason, State
 from demo.valkey import RunningServer
 
 MAX_RESENDS = 2
+SUPPRESSED = Settlement(State.SUPPRESSED, Reason.NOT_ALLOWED, counts=False)
 NUMBERS = [f"003160000000{n}" for n in range(5)]
 # Small draws: the more of a run's chance goes into choosing rules, the deeper it gets.
 LANES = st.sampled_from([lanes for many in (1, 2, 3) for lanes in permutations(Lane, many)])
 FATES = st.lists(
-    st.sampled_from([DOUBTED, RETRIED, GIVEN_BACK, DEAD, ACCEPTED, REJECTED]), min_size=1, max_size=4
+    st.sampled_from([DOUBTED, RETRIED, GIVEN_BACK, DEAD, ACCEPTED, REJECTED, SUPPRESSED]),
+    min_size=1,
+    max_size=4,
 )
 PROOFS = st.sampled_from([ACCEPTED, REJECTED])
 KINDS = st.sampled_from(["any", "held", "resent"])
@@ -114,6 +117,8 @@ class OutboxMachine(RuleBasedStateMachine):
         self.named: dict[str, tuple[str, str]] = {}  # idempotency key: number, message
         self.batches: dict[str, list[str]] = {}  # batches in a worker's hand, as it knows them
         self.phase: dict[str, State] = {}  # the same batches as Redis should have them; none: reclaimed
+        self.lane: dict[str, Lane] = {}  # of every batch that ever was
+        self.paused: set[Lane] = set()
         self.looks = 0
         type(self).references = count()
 
@@ -260,6 +265,7 @@ class OutboxMachine(RuleBasedStateMachine):
         keys = keys_of(claim)
         assert len(keys) == len(set(keys)) > 0
         assert claim.lane in lanes
+        assert claim.lane not in self.paused
         assert claim.probe == bool(gate.get("closed"))
         assert in_doubt + len(keys) <= most
         for key in keys:
@@ -268,7 +274,7 @@ class OutboxMachine(RuleBasedStateMachine):
             assert not message.old
             assert message.batch not in self.phase, "handed out twice"
             message.batch = claim.id
-        self.batches[claim.id] = keys
+        self.batches[claim.id], self.lane[claim.id] = keys, claim.lane
         self.phase[claim.id] = State.CLAIMED
 
     def _held_by(self, batch: str) -> list[str]:
@@ -302,10 +308,15 @@ class OutboxMachine(RuleBasedStateMachine):
         else:
             del self.batches[batch], self.phase[batch]
 
-    @move(at=ANY, fates=FATES, endpoint=ENDPOINTS)
-    def settle(self, at: int, fates: list[Settlement], endpoint: Endpoint) -> None:
+    @move(at=ANY, fates=FATES, endpoint=ENDPOINTS, pause=st.booleans())
+    def settle(self, at: int, fates: list[Settlement], endpoint: Endpoint, pause: bool) -> None:
         for batch in some(self.batches, at):
-            self._settle(batch, fates, endpoint)
+            self._settle(batch, fates, endpoint, pause=pause)
+
+    @move(lane=st.sampled_from(Lane))
+    def resume(self, lane: Lane) -> None:
+        assert (lane in self.paused) == self.partition.resume(lane)
+        self.paused.discard(lane)
 
     @move(
         weight=5,
@@ -328,7 +339,9 @@ class OutboxMachine(RuleBasedStateMachine):
             if until >= 2 and batch in self.batches:
                 self._settle(batch, fates, endpoint)
 
-    def _settle(self, batch: str, given: list[Settlement], endpoint: Endpoint) -> None:
+    def _settle(
+        self, batch: str, given: list[Settlement], endpoint: Endpoint, *, pause: bool = False
+    ) -> None:
         posting = self.phase.get(batch) is State.POSTING
         if endpoint is UNPOSTED or not posting:
             missing = self.partition.settle(batch, [], UNPOSTED, GateRules())
@@ -337,7 +350,10 @@ class OutboxMachine(RuleBasedStateMachine):
             keys = keys_of(Batch(batch, Lane.BULK, False, self.partition.members(batch)))
             assert self.batches[batch] == keys
             fates = dict(zip(keys, cycle(given), strict=False))
-            missing = self.partition.settle(batch, list(fates.values()), endpoint, GateRules())
+            fated = list(fates.values())
+            missing = self.partition.settle(batch, fated, endpoint, GateRules(), stop_lane=pause)
+            if pause:
+                self.paused.add(self.lane[batch])
         if batch in self.phase:
             assert missing == sum(key in self.forgotten for key in fates)
         del self.batches[batch]
@@ -522,6 +538,7 @@ def test_the_outbox_is_its_model(
             return [spelled(next(machine.references), 10) for _ in range(many)]  # type: ignore[attr-defined]
 
         monkeypatch.setattr(cmqueue.outbox, "random_ends", counted)
+        monkeypatch.setattr(cmqueue.outbox, "CHUNK", 2)  # so that a broadcast comes in chunks
         run_state_machine_as_test(
             machine, settings=settings(max_examples=50, stateful_step_count=50, deadline=None)
         )
