@@ -13,6 +13,7 @@ from cmqueue.errors import OutboxUnavailable
 from cmqueue.job import Job
 from cmqueue.lane import LANE_OF_LETTER, Lane
 from cmqueue.settlement import Poison, Settlement
+from cmqueue.watermark import Watermark
 
 ROOT = "cmq:"
 REGISTRY = ROOT + "partitions"
@@ -114,7 +115,10 @@ class Swept(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """Where a message stands, as Redis keeps it. `at_ms` is 0 where the place has no time."""
+    """Where a message stands, as Redis keeps it. `at_ms` is 0 where the place has no time.
+
+    `rolled_back_ms` is when a rollback was seen that is not resumed, 0 where there is none.
+    """
 
     row: bytes
     where: str
@@ -122,6 +126,7 @@ class Standing(NamedTuple):
     paused: str
     gate: str
     gate_until_ms: int
+    rolled_back_ms: int
 
 
 class Survey(NamedTuple):
@@ -142,9 +147,21 @@ class Partition:
         self.code = code
         self.prefix = f"{ROOT}{{{code}}}:"
         self._scripts = scripts
+        self.watermark: Watermark | None = None  #: a worker's, by which it sees that Redis went back in time
 
     def _run(self, name: str, *args: Any) -> Any:
         return self._scripts.run(name, self.prefix, list(args))
+
+    def _run_watched(self, name: str, *args: Any) -> Any:
+        """Run a script that compares what this process knows of the sequence with what Redis remembers."""
+        mark = self.watermark
+        if mark is None:
+            return self._run(name, *args, "", 0)
+        known = mark.highest
+        reply = self._run(name, *args, mark.process, known)
+        sequence, remembered = reply.pop()
+        mark.told(sequence, known=known, remembered=None if remembered < 0 else remembered)
+        return reply
 
     def enqueue(self, args: list[Any]) -> list[Any]:
         """Run the enqueue script on arguments made by `cmqueue.chunk`."""
@@ -176,7 +193,7 @@ class Partition:
     ) -> tuple[Claim, list[str]]:
         """Claim a batch as `id` from the first of `lanes` that has any; with the keys that expired."""
         order = _letters(lanes)
-        reply = self._run(
+        reply = self._run_watched(
             "claim", id, _ms(lease), limit, byte_cap, order, max_ambiguous, _letters(linger), probe_size
         )
         expired = [key.decode() for key in reply[1]]
@@ -198,7 +215,7 @@ class Partition:
 
         Returns how many messages it still holds, None where it was reclaimed, and the keys that expired.
         """
-        reply = self._run("mark", id, _ms(lease), earliest_expiry, *give_back)
+        reply = self._run_watched("mark", id, _ms(lease), earliest_expiry, *give_back)
         if reply[0] == b"lost":
             return None, []
         return int(reply[1]), [key.decode() for key in reply[2]]
@@ -233,7 +250,7 @@ class Partition:
         One settlement per message that the batch holds, in its order; none where it was `unposted`: all that
         it holds goes back to its lane. `note` is kept with those that are dead as poison.
         """
-        reply = self._run(
+        reply = self._run_watched(
             "settle",
             id,
             b"".join([settlement.pack() for settlement in settlements]),
@@ -280,7 +297,7 @@ class Partition:
     def sweep(self, rules: SweepRules, lanes: Sequence[Lane], *, lost: Sequence[str] = ()) -> Swept:
         """One pass over what time moves; of the batches, only those `lost` whose lease has ended."""
         resend = [_ms(rules.resend_after.get(lane, rules.reconcile)) for lane in Lane]
-        reply = self._run(
+        reply = self._run_watched(
             "sweep",
             rules.most,
             _ms(rules.reconcile),
@@ -345,9 +362,15 @@ class Partition:
         reply = self._run("status", key)
         if not reply:
             return None
-        row, where, at, paused, gate, until = reply
+        row, where, at, paused, gate, until, rolled_back = reply
         return Standing(
-            row, where.decode(), int(float(at or 0)), paused.decode(), gate.decode(), int(float(until or 0))
+            row,
+            where.decode(),
+            int(float(at or 0)),
+            paused.decode(),
+            gate.decode(),
+            int(float(until or 0)),
+            int(rolled_back or 0),
         )
 
     def redrive(self, letter: str, keys: Sequence[str], expires_in: int) -> list[str]:
@@ -407,6 +430,14 @@ class Partition:
         """Take the hold off a lane; whether there was one."""
         client = self._scripts.client
         return bool(self._scripts.guarded(lambda: client.hdel(self.prefix + "pauses", lane.letter)))
+
+    def resume_rolled_back(self) -> bool:
+        """Take off the hold that a rollback has put on; whether there was one.
+
+        What it had set aside goes back to the front of its lane with the next sweep.
+        """
+        client = self._scripts.client
+        return bool(self._scripts.guarded(lambda: client.delete(self.prefix + "rolled_back")))
 
     def survey(self) -> Survey:
         """The books and the structures at one instant."""

@@ -87,7 +87,7 @@ def _hold_against_rows(
 def _entries(scripts: Scripts, partition: Partition) -> Iterator[list[Entry]]:
     """Every entry of every structure, in pages."""
     prefix, client, guarded = partition.prefix, scripts.client, scripts.guarded
-    lists = [f"{kind}:{lane.letter}" for lane in Lane for kind in ("lane", "ready")]
+    lists = [f"{kind}:{lane.letter}" for lane in Lane for kind in ("lane", "ready", "aside")]
     batches = guarded(lambda: client.zrange(prefix + "leases", 0, -1))
     for lane in Lane:
         orphans = prefix + f"orphans:{lane.letter}"

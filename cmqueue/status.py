@@ -121,8 +121,16 @@ class Status:
         last = self.history[-1]
         return last.reason.text.replace("_", " ") + (f", CM's code {last.code}" if last.code else "")
 
+    @property
+    def rolled_back(self) -> bool:
+        """Whether it is held because Redis went back in time: it may have been sent before."""
+        return self.guarantee is Guarantee.AT_MOST_ONCE and self.standing.rolled_back_ms > 0
+
     def _hold(self) -> str:
         place = self.standing
+        if self.rolled_back:
+            when = iso(place.rolled_back_ms // 1000)
+            return f", and is held: Redis went back in time, seen at {when}, so it may have been sent before"
         if place.paused:
             return f", which is held ({place.paused})"
         if place.gate:

@@ -12,6 +12,7 @@ from cmqueue.errors import OutboxUnavailable
 from cmqueue.lane import Lane
 from cmqueue.outbox import Outbox
 from cmqueue.partition import Batch, Empty, Held, Linger, Partition
+from cmqueue.watermark import Watermark
 from config.settings import WorkerSettings
 from worker import failpoint
 from worker.attempt import Attempt
@@ -45,6 +46,8 @@ class Drain:
         self.claimed_at = 0.0  #: when a claim was last answered, whatever it gave; `time.monotonic`
         self._urgent = [lane for lane in self.lanes if lane.rules.share is None]
         self._attempts: dict[str, Attempt] = {}
+        self._process = f"{self._chance.getrandbits(64):016x}"
+        self._watermarks: dict[str, Watermark] = {}
         self._lock = threading.Lock()
         self._gateway = Gateway(
             settings.endpoint,
@@ -55,11 +58,20 @@ class Drain:
 
     def partitions(self) -> list[tuple[Partition, str]]:
         """The partitions whose account this worker holds a token for."""
-        return [
-            (partition, account)
-            for account, partition in self.outbox.registry.known().values()
-            if account in self._settings.tokens
-        ]
+        found = []
+        for account, partition in self.outbox.registry.known().values():
+            if account in self._settings.tokens:
+                self._watch(partition, account)
+                found.append((partition, account))
+        return found
+
+    def _watch(self, partition: Partition, account: str) -> None:
+        """Let calls on `partition` see whether Redis went back in time, by what this process was told."""
+        mark = self._watermarks.get(partition.code)
+        if mark is None:
+            journal = Journal(partition.code, account, self.outbox.registry.key)
+            mark = self._watermarks.setdefault(partition.code, Watermark(self._process, journal.rolled_back))
+        partition.watermark = mark
 
     def wake(self, lane: Lane, partition: str) -> None:
         """Serve a wake-up for `lane` of the partition with the code `partition`, in the calling thread."""
@@ -86,6 +98,7 @@ class Drain:
                 if partition is None or token is None:
                     log.error("account.unknown", account=account or None, partition=code)
                     return None
+                self._watch(partition, account)
                 journal = Journal(code, account, self.outbox.registry.key)
                 found = Attempt(
                     partition, token, self._gateway, self._settings, journal, self.stopping, self._chance

@@ -115,6 +115,12 @@ class Journal:
         """Redis has no row for messages that it handed out: it lost acknowledged writes."""
         self._log.critical("outbox.rows_missing", batch=batch.id, count=count)
 
+    def rolled_back(self, known: int, remembered: int) -> None:
+        """Redis came back older than this process knew it, and holds what is sent at most once."""
+        self._log.critical(
+            "outbox.rolled_back", **{"from": known, "to": remembered}, do="cmqueue resume --rolled-back"
+        )
+
     def settled_late(self, batch: Batch, changed: Sequence[str]) -> None:
         self._log.warning(
             "batch.settled_late",

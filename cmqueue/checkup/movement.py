@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from cmqueue.checkup.check import LIBRARY, Check
-from cmqueue.hold import Hold, holds
+from cmqueue.hold import ROLLED_BACK, Hold, holds
 from cmqueue.job import Job
 from cmqueue.lane import Lane
 from cmqueue.outbox import Outbox
@@ -37,6 +37,16 @@ def _held(hold: Hold) -> Check:
             f"the lane {hold.lane} is {why}; its messages wait",
             where,
             do=f"see in the worker's log why, then: cmqueue resume {hold.lane}{option}",
+        )
+    if cause == ROLLED_BACK:
+        option = "" if hold.account == "default" else f" --account {hold.account}"
+        return LIBRARY.fail(
+            "holds",
+            f"Redis went back in time ({detail}): what is sent at most once waits, since it may have been "
+            "sent before",
+            where,
+            do="see in the worker's log (outbox.rolled_back) and at CM what was sent, cancel that, then: "
+            f"cmqueue resume --rolled-back{option}",
         )
     if cause == "brake":
         return LIBRARY.warn(

@@ -83,10 +83,13 @@ def _remedies(status: Status, outbox: Outbox) -> list[str]:
         return [f"cmqueue dead redrive {status.id}"]
     if status.state is not State.QUEUED:
         return []
-    if status.standing.paused:
+    held = [str(status.lane)] if status.standing.paused else []
+    held += ["--rolled-back"] if status.rolled_back else []
+    if held:
         identity = Identity.parse(status.id)
         account = outbox.registry.known()[identity.partition][0] if identity else ""
-        return [f"cmqueue resume {status.lane}" + (f" --account {account}" if account != "default" else "")]
+        option = f" --account {account}" if account != "default" else ""
+        return [f"cmqueue resume {what}{option}" for what in held]
     return ["cmqueue doctor"] if status.standing.gate else []
 
 

@@ -18,6 +18,8 @@
 --   poison          hash   lane letter -> successive batches with a message that no request may hold
 --   contents        hash   digest -> shared content          content_refs  hash  digest -> unfinished messages
 --   wake:<l>        string the wake-up token                 pulse   hash  lane letter -> last claim, milliseconds
+--   rolled_back     hash   `at` (milliseconds), `from`, `to`: the hold on all that is sent at most once
+--   aside:<l>       list   jobs that this hold keeps back   told:<p>  string  the sequence that a worker process knows
 --   idem:<hmac>     string id, random end, payload digest    call:<id> string  the answer to a repeated call
 -- An id inside these structures is bucket (4) and tail (20), 24 characters.
 local prefix = string.match(KEYS[1], '^(.-}:)')
@@ -34,6 +36,35 @@ end
 -- write that can't, after which it lets them go on: a full outbox must be emptied.
 local function begin_though_full()
   call('DEL', key('nothing'))
+end
+
+-- A worker process remembers the highest sequence that it was told, and Redis remembers it too. Where Redis knows of
+-- less, it has gone back in time: all that is sent at most once is held, and the sequence goes on above what was told.
+-- The last two arguments of a script that calls this are the process, or "" for none, and what it knows.
+local WEEK_MS = 7 * 24 * 3600 * 1000
+local watcher, told_before, fell_to = '', nil, -1
+local function compare_sequence()
+  local known = tonumber(table.remove(ARGV))
+  watcher = table.remove(ARGV)
+  if watcher == '' then return end
+  local sequence = tonumber(call('HGET', key('counts'), 'seq')) or 0
+  told_before = tonumber(call('GET', key('told:', watcher)))
+  if known <= (told_before or sequence) then return end
+  fell_to = told_before or sequence
+  begin_though_full()
+  call('HSET', key('rolled_back'), 'at', now_ms, 'from', known, 'to', fell_to)
+  call('HINCRBY', key('counts'), 'seq', math.max(known - sequence, 0) + 1)
+end
+-- The reply of such a script: with the sequence, and what Redis remembered if that was too little, else -1.
+local function with_sequence(reply)
+  if watcher == '' then return reply end
+  local sequence = tonumber(call('HGET', key('counts'), 'seq')) or 0
+  if sequence ~= told_before then
+    begin_though_full()
+    call('SET', key('told:', watcher), sequence, 'PX', WEEK_MS)
+  end
+  reply[#reply + 1] = {sequence, fell_to}
+  return reply
 end
 
 local function u32(text, at)

@@ -5,7 +5,7 @@
 begin_though_full()
 local lane, from, most = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local expired, ids, jobs = {}, {}, {}
-for _, name in ipairs({'lane:', 'ready:'}) do
+for _, name in ipairs({'lane:', 'ready:', 'aside:'}) do
   for _, job in ipairs(call('LRANGE', key(name, lane), from, from + most - 1)) do
     if job_expired(job) then
       ids[#ids + 1] = job_id(job)
@@ -31,5 +31,7 @@ if #ids > 0 then
 end
 close()
 local on = from + most
-if on >= math.max(call('LLEN', key('lane:', lane)), call('LLEN', key('ready:', lane))) then on = 0 end
+if on >= math.max(call('LLEN', key('lane:', lane)), call('LLEN', key('ready:', lane)), call('LLEN', key('aside:', lane))) then
+  on = 0
+end
 return {on, expired}

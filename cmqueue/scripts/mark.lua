@@ -1,11 +1,12 @@
 -- Say, before each try, that a batch is about to be posted: renews the lease, refuses a batch that is gone,
 -- and takes out the members that expired, were withdrawn, or did not fit the request.
 -- ARGV: 1 batch id  2 lease, ms  3 earliest expiry in the batch, seconds (0: look at all)
---       4... ids to give back to the front of their lane
+--       4... ids to give back to the front of their lane, then process and known sequence
 -- Returns {"lost"} | {"marked", how many are left, expired ids}. Fewer than the caller holds: read it again.
+compare_sequence()
 local id, lease, earliest = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local lane = call('HGET', key('meta:', id), 'lane')
-if not lane or not call('ZSCORE', key('leases'), id) then return {'lost'} end
+if not lane or not call('ZSCORE', key('leases'), id) then return with_sequence({'lost'}) end
 begin_though_full()
 local batch = key('batch:', id)
 if #ARGV > 3 or earliest <= now_s or call('SCARD', key('withdrawn')) > 0 then
@@ -19,13 +20,17 @@ if #ARGV > 3 or earliest <= now_s or call('SCARD', key('withdrawn')) > 0 then
   push_front(key('ready:', lane), back)
   local kept = sift(stay)
   if #kept < #jobs then
+    dirty = true
     call('DEL', batch)
     if #kept > 0 then call('RPUSH', batch, unpack(kept)) end
   end
 end
 local left = call('LLEN', batch)
 if left > 0 then
-  call('HSET', key('meta:', id), 'phase', 'posting')
+  if call('HGET', key('meta:', id), 'phase') ~= 'posting' then
+    call('HSET', key('meta:', id), 'phase', 'posting')
+    dirty = true
+  end
   call('ZADD', key('leases'), now_ms + lease, id)
 else
   -- A probe that never goes out: the next may go at once.
@@ -34,4 +39,4 @@ else
   call('ZREM', key('leases'), id)
 end
 close()
-return {'marked', left, expired_now}
+return with_sequence({'marked', left, expired_now})

@@ -6,13 +6,14 @@
 --       8 account probe: first and 9 last wait, ms  10 how long dead messages are kept, ms
 --       11 "1": the whole lane stops too (too many of its messages have their requests refused)
 --       12 "found": the first message of its batch that no request may hold; "clean": a batch without any; or ""
---       13 a note on those messages, a JSON string, or ""
+--       13 a note on those messages, a JSON string, or ""  14 process  15 the sequence that it knows
 -- Returns {"settled", rows that were missing} | {"gone"} when the batch was settled or reclaimed before.
+compare_sequence()
 local id = ARGV[1]
 local batch, meta = key('batch:', id), key('meta:', id)
 local about = call('HMGET', meta, 'lane', 'probe')
 local lane = about[1]
-if not lane then return {'gone'} end
+if not lane then return with_sequence({'gone'}) end
 local records = ARGV[2]
 local jobs = call('LRANGE', batch, 0, -1)
 if ARGV[3] == 'unposted' and records == '' then
@@ -101,5 +102,6 @@ end
 if ARGV[12] == 'found' then call('HINCRBY', key('poison'), lane, 1) end
 if ARGV[12] == 'clean' or ARGV[11] == '1' then call('HDEL', key('poison'), lane) end
 if ARGV[11] == '1' then call('HSET', key('pauses'), lane, 'stopped:' .. ARGV[4]) end
+dirty = true
 close()
-return {'settled', missing}
+return with_sequence({'settled', missing})

@@ -1,6 +1,7 @@
 -- Where one message stands.
 -- ARGV: 1 id
--- Returns {} | {row, where, at: ms or "", lane paused: reason or "", gate closed: why or "", gate until: ms or ""}
+-- Returns {} | {row, where, at: ms or "", lane paused: reason or "", gate closed: why or "", gate until: ms or "",
+--               when a rollback was seen: ms or ""}
 -- where: "row", "list", "due", "doubt", "kept", "claimed", "posting"
 local id = ARGV[1]
 local row = call('HGET', key('rows:', sub(id, 1, 4)), sub(id, 5))
@@ -16,4 +17,5 @@ else
 end
 local gate = call('HMGET', key('gate'), 'closed', 'until')
 local paused = call('HGET', key('pauses'), sub(row, 3, 3))
-return {row, where, at, paused or '', gate[1] or '', gate[2] or ''}
+local rolled_back = call('HGET', key('rolled_back'), 'at')
+return {row, where, at, paused or '', gate[1] or '', gate[2] or '', rolled_back or ''}

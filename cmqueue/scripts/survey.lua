@@ -1,6 +1,7 @@
 -- The books and the structures at one instant.
 -- Returns {counts hash, sums of the buckets' tallies, {lanes, ready, due, doubt, kept, claimed, posting, withdrawn, jobs}}
--- `claimed` and `posting` count messages that wait; `withdrawn` the tombstones outside of batches.
+-- `ready` includes what a rollback has set aside. `claimed` and `posting` count messages that wait; `withdrawn` the
+-- tombstones outside of batches.
 local sums = {}
 for _, bucket in ipairs(call('ZRANGE', key('buckets'), 0, -1)) do
   local page = call('HGETALL', key('tally:', bucket))
@@ -18,7 +19,7 @@ local inside = {claimed = 0, posting = 0}
 local buried = call('SCARD', key('withdrawn'))
 for _, lane in ipairs({'u', 'n', 'b'}) do
   lanes = lanes + call('LLEN', key('lane:', lane))
-  ready = ready + call('LLEN', key('ready:', lane))
+  ready = ready + call('LLEN', key('ready:', lane)) + call('LLEN', key('aside:', lane))
 end
 local tombs = buried > 0
 for _, batch in ipairs(open_batches()) do

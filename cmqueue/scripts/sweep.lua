@@ -3,10 +3,11 @@
 --       3 urgent, 4 normal, 5 bulk: doubt before a resend, ms  6 most resends
 --       7 how long dead and unknown messages are kept, ms  8 lanes to look after, letters
 --       9 a lane is stale when nothing was claimed for this long, ms  10 wake-up token's life, ms
---       11... batches to reclaim, if their lease has ended
+--       11... batches to reclaim, if their lease has ended, then process and the sequence that it knows
 -- Returns {lanes to wake, lanes to drain without the broker, 1 when more is left to move,
 --          a list of word, id, detail, word, …}
 -- Every step is idempotent; any number of sweepers may run.
+compare_sequence()
 local most, reconcile, kept_for = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[7])
 local told, more = {}, 0
 begin_though_full()
@@ -37,6 +38,7 @@ for n = 11, #ARGV do
     local about = call('HMGET', meta, 'lane', 'phase', 'reclaims')
     local lane = about[1]
     call('ZREM', key('leases'), id)
+    dirty = true
     if lane and about[2] == 'posting' then
       local jobs, ids = call('LRANGE', batch, 0, -1), {}
       for i = 1, #jobs do ids[i] = job_id(jobs[i]) end
@@ -140,7 +142,20 @@ for i = 1, #ids do
 end
 close()
 
--- 5. Lanes with a backlog: wake whoever serves them; a stale one is drained without the broker.
+-- 5. What a rollback had set aside, when an operator has resumed: to the front of its lane, in its order.
+if call('EXISTS', key('rolled_back')) == 0 then
+  for _, lane in ipairs({'u', 'n', 'b'}) do
+    local aside = call('RPOP', key('aside:', lane), most)
+    if aside then
+      call('LPUSH', key('ready:', lane), unpack(aside))
+      dirty = true
+      if #aside == most then more = 1 end
+    end
+  end
+  close()
+end
+
+-- 6. Lanes with a backlog: wake whoever serves them; a stale one is drained without the broker.
 local wake, stale = '', ''
 local shut = call('HGET', key('gate'), 'until')
 if not shut or tonumber(shut) <= now_ms then
@@ -160,4 +175,4 @@ if not shut or tonumber(shut) <= now_ms then
     end
   end
 end
-return {wake, stale, more, told}
+return with_sequence({wake, stale, more, told})

@@ -37,7 +37,7 @@ local function aged(job)
 end
 for _, name in ipairs(redis.call('KEYS', prefix .. '*')) do
   local kind = string.match(string.sub(name, #prefix + 1), '^%a+')
-  if kind == 'lane' or kind == 'ready' or kind == 'batch' then
+  if kind == 'lane' or kind == 'ready' or kind == 'aside' or kind == 'batch' then
     for at, job in ipairs(redis.call('LRANGE', name, 0, -1)) do
       redis.call('LSET', name, at - 1, aged(job))
     end
@@ -174,7 +174,7 @@ class Inside:
         client = self.client
         for name in sorted(client.keys(self.at("*"))):
             short = name.decode(errors="replace").removeprefix(self.partition.prefix)
-            if short.partition(":")[0] in ("lane", "ready", "batch"):
+            if short.partition(":")[0] in ("lane", "ready", "aside", "batch"):
                 for job in client.lrange(name, 0, -1):
                     yield short, Job.unpack(job)
         jobs = client.hgetall(self.at("jobs"))
@@ -212,7 +212,7 @@ class Inside:
         for key, row in rows.items():
             place = held.get(key, "").partition(":")[0]
             where = {
-                State.QUEUED: ("lane", "ready", "batch"),
+                State.QUEUED: ("lane", "ready", "aside", "batch"),
                 State.SCHEDULED: ("due",),
                 State.AMBIGUOUS: ("doubt",),
                 State.DEAD: ("kept", ""),
@@ -220,7 +220,8 @@ class Inside:
             }.get(row.state, ("",))
             assert place in where or key in buried, f"{key} is {row.state} and in {place!r}"
         for key in buried:
-            assert held.get(key, "").startswith(("lane", "ready", "batch")), f"a tombstone for nothing: {key}"
+            lists = ("lane", "ready", "aside", "batch")
+            assert held.get(key, "").startswith(lists), f"a tombstone for nothing: {key}"
             assert key not in rows or rows[key].state.finished, f"{key} is buried alive"
         assert shared == Counter(self.content_refs())
         assert set(shared) == set(self.client.hkeys(self.at("contents")))
