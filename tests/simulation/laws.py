@@ -265,8 +265,9 @@ class Laws:
                 self.wrong(f"{id} is at_most_once and CM has it {times} times")
         if state is State.ACCEPTED and not times:
             self.wrong(f"{id} ended accepted, and CM does not have it")
-        if state in (State.EXPIRED, State.CANCELLED, State.SUPPRESSED) and (times or doubted):
-            self.wrong(f"{id} ended {state}; CM has it {times} times; doubted: {doubted}")
+        unproved = sum(not post.proved_untaken for post in wanted.posts)
+        if state in (State.EXPIRED, State.CANCELLED, State.SUPPRESSED) and (times or unproved):
+            self.wrong(f"{id} ended {state}; CM has it {times} times; {unproved} posts in doubt")
         if state in (State.REJECTED, State.DEAD) and times and not (wanted.at_least_once and doubted):
             self.wrong(f"{id} ended {state}, and CM has it")
         if state is State.UNKNOWN and not doubted:

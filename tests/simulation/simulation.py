@@ -44,6 +44,8 @@ STORM = 45.0
 #: After the storm everything ends within this: the longest wait for a probe of a stopped account, then what
 #: retries and doubt take.
 CALM = 300.0
+#: Where a stall past the lease hurts most: the batch is another's by then, or what is known comes late.
+TENDER = ("after_encode", "after_mark", "after_answer", "before_settle")
 TAKEN = Settlement(State.ACCEPTED, Reason.ACCEPTED, parts=1)
 
 
@@ -224,7 +226,7 @@ class _Simulation:
         elif draw < profile.crash + profile.raised:
             self.note(f"raises {place}")
             raise FailpointError(place)
-        elif draw < profile.crash + profile.raised + profile.stall:
+        elif draw < profile.crash + profile.raised + profile.stall * (4 if place in TENDER else 1):
             seconds = self._passing.choice((0.2, 0.6, 1.2, 3.0)) * self._settings.lease_seconds
             self.note(f"stalls {place} {seconds}")
             world.pause(seconds)
