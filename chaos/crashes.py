@@ -11,6 +11,7 @@ from chaos.stage import Stage, frozen
 from worker.failpoint import PLACES
 
 REACH_SECONDS = 40.0
+POISONED = ("after_split",)
 RECLAIM = LEASE + 5.0
 
 
@@ -19,16 +20,26 @@ def crash_at(place: str) -> Callable[[Stage], None]:
         """A worker armed to kill itself there; in half of the rounds it is alone by then, its peer killed."""
         fleet, chance = stage.fleet, stage.chance
         passage = chance.randint(1, 9 if place.startswith("sweep") else 6)
+        if place in POISONED:  # passed only where a request is refused as a whole
+            passage = 1
+            stage.sandbox.faults({"kind": "status", "status": 413, "probability": 0.2})
         armed = fleet.start(failpoint=f"{place}=crash@{passage}")
         fleet.await_up(armed)
         stage.await_watches()
         if armed.alive and chance.random() < 0.5:
             for peer in [worker for worker in fleet.alive if worker is not armed]:
                 stage.kill(peer)
-        if not stage.within(REACH_SECONDS, lambda: not armed.alive):
+
+        def crashed() -> bool:
+            if place in POISONED:
+                stage.resume_lanes()
+            return not armed.alive
+
+        if not stage.within(REACH_SECONDS, crashed):
             stage.problems.append(f"{place} was not passed {passage} times in {REACH_SECONDS:g} s")
             fleet.kill(armed)
         stage.watch()
+        stage.sandbox.clear()
         if not fleet.alive:
             fleet.await_up(fleet.start())
 

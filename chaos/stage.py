@@ -145,6 +145,12 @@ class Stage:
         counts = self.partition.survey().counts
         return not any(count for name, count in counts.items() if len(name) == 1 and name.islower())
 
+    def resume_lanes(self) -> None:
+        """An operator's part: a lane stops where CM refused too many requests of it as a whole."""
+        for lane in Lane:
+            with contextlib.suppress(OutboxUnavailable):
+                self.partition.resume(lane)
+
     def finish(self) -> Reckoning:
         """End the faults and the load, wait until nothing waits, end the workers, and reckon."""
         self.load.stop()
@@ -152,9 +158,7 @@ class Stage:
         self.await_watches()
         end = time.monotonic() + DRAIN_SECONDS
         while not self.within(2, self.drained, every=0.2) and time.monotonic() < end:
-            for lane in Lane:  # an operator's part: a lane stops where CM refused whole requests of it
-                with contextlib.suppress(OutboxUnavailable):
-                    self.partition.resume(lane)
+            self.resume_lanes()
         self.problems += self.fleet.deserters()
         self.fleet.end()
         found = reckon(self.outbox, self.witness, self.fleet, self.sandbox, self.load.ids)
