@@ -18,6 +18,7 @@ class Watermark:
         self.process = process
         self._fell = fell
         self._highest = 0
+        self._fell_from = 0
         self._lock = threading.Lock()
 
     @property
@@ -28,5 +29,7 @@ class Watermark:
         """A call that knew `known` has ended; `remembered` where Redis remembered less."""
         with self._lock:
             self._highest = max(self._highest, sequence)
-        if remembered is not None:
-            self._fell(known, remembered)
+            if remembered is None or known <= self._fell_from:  # several calls may be told of one fall
+                return
+            self._fell_from = known
+        self._fell(known, remembered)

@@ -49,6 +49,10 @@ local function compare_sequence()
   if watcher == '' then return end
   local sequence = tonumber(call('HGET', key('counts'), 'seq')) or 0
   told_before = tonumber(call('GET', key('told:', watcher)))
+  if told_before and known < told_before then -- perhaps a repeat of the call that saw it, whose reply was lost
+    local seen = call('HMGET', key('rolled_back'), 'from', 'to')
+    if tonumber(seen[1]) == known then fell_to = tonumber(seen[2]) end
+  end
   if known <= (told_before or sequence) then return end
   fell_to = told_before or sequence
   begin_though_full()

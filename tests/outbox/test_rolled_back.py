@@ -137,6 +137,24 @@ def test_a_rollback_is_seen_by_the_next_call(inside: Inside, call: str, others: 
     assert 1 == len(falls)
 
 
+def test_a_lost_reply_hides_no_rollback(inside: Inside) -> None:
+    """The same call again says the same, also when the first one has put the hold on; it is told of once."""
+    partition, falls = watched(inside)
+    enqueue(inside, ONCE)
+    CALLS["sweep"](partition)
+    before = Snapshot(inside)
+    enqueue(inside, ONCE)
+    CALLS["sweep"](partition)
+    known = sequence(inside)
+    before.restore()
+
+    partition._run("mark", "none", 60_000, 0, "p1", known)  # its reply is lost
+    for _ in range(2):
+        CALLS["mark"](partition)
+
+    assert [(known, known - 1)] == falls
+
+
 def test_an_emptied_redis_is_one_that_went_back(inside: Inside) -> None:
     """To nothing."""
     partition, falls = watched(inside)
