@@ -4,52 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NamedTuple
 
+from cmqueue.claim import Batch, Claim, Empty, Held, Linger
 from cmqueue.connection import Scripts
 from cmqueue.errors import OutboxUnavailable
-from cmqueue.job import Job
 from cmqueue.lane import LANE_OF_LETTER, Lane
 from cmqueue.settlement import Poison, Settlement
+from cmqueue.sweep import Lost, SweepRules, Swept, Told
 from cmqueue.watermark import Watermark
 
 ROOT = "cmq:"
 REGISTRY = ROOT + "partitions"
 WAKE_MS = 5000
-
-
-class Batch(NamedTuple):
-    """Messages claimed together under one lease. `jobs` are packed."""
-
-    id: str
-    lane: Lane
-    probe: bool
-    jobs: list[bytes]
-
-    def __repr__(self) -> str:  # jobs hold numbers and contents
-        return f"Batch(id={self.id!r}, lane={self.lane!r}, probe={self.probe}, size={len(self.jobs)})"
-
-
-class Linger(NamedTuple):
-    """The lane has messages, fewer than a batch: wait a little and claim again."""
-
-    lane: Lane
-
-
-class Empty(NamedTuple):
-    """No lane of those asked for has anything to claim."""
-
-
-class Held(NamedTuple):
-    """Nothing may be claimed: the brake, an account stop, or too much doubt. `wait` is in seconds."""
-
-    why: str
-    wait: float
-
-
-Claim = Batch | Linger | Empty | Held
 
 
 class Endpoint(NamedTuple):
@@ -69,49 +38,6 @@ class GateRules:
     probe_first: float = 5.0
     probe_last: float = 60.0
     dead_retention: float = 7 * 24 * 3600.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SweepRules:
-    """What a sweep needs to know; times in seconds."""
-
-    most: int = 1000
-    reconcile: float = 120.0
-    resend_after: dict[Lane, float] = field(default_factory=dict)
-    max_resends: int = 3
-    dead_retention: float = 7 * 24 * 3600.0
-    stale_after: float = 2.0
-
-
-class Told(NamedTuple):
-    """One thing that a sweep did. `key` is the message's id without its partition, or empty."""
-
-    word: str
-    key: str
-    detail: str
-
-
-class Lost(NamedTuple):
-    """A batch whose lease has ended. `posting` when it may have been sent."""
-
-    id: str
-    posting: bool
-    jobs: list[bytes]
-
-    def __repr__(self) -> str:
-        return f"Lost(id={self.id!r}, posting={self.posting}, size={len(self.jobs)})"
-
-
-class Swept(NamedTuple):
-    """What a sweep found: lanes to wake through the broker, lanes to drain without it, and what it did.
-
-    `more` when a further pass has work to do.
-    """
-
-    wake: list[Lane]
-    stale: list[Lane]
-    more: bool
-    told: list[Told]
 
 
 class Standing(NamedTuple):
@@ -445,11 +371,6 @@ class Partition:
         return Survey(
             _pairs(counts), _pairs(tallies), dict(zip(_PLACES, (int(place) for place in places), strict=True))
         )
-
-
-def unpacked(batch: Batch) -> list[Job]:
-    """The batch's jobs, readable."""
-    return [Job.unpack(job) for job in batch.jobs]
 
 
 def _ms(seconds: float) -> int:

@@ -22,10 +22,11 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from cmqueue.claim import Batch, unpacked
 from cmqueue.errors import OutboxUnavailable
 from cmqueue.job import Job
 from cmqueue.lane import Lane
-from cmqueue.partition import Batch, Endpoint, GateRules, Partition, unpacked
+from cmqueue.partition import Endpoint, GateRules, Partition
 from cmqueue.settlement import Poison, Settlement
 from cmqueue.state import Reason, State
 from config.settings import WorkerSettings

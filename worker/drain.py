@@ -8,10 +8,11 @@ import time
 from collections.abc import Sequence
 from typing import assert_never
 
+from cmqueue.claim import Batch, Empty, Held, Linger
 from cmqueue.errors import OutboxUnavailable
 from cmqueue.lane import Lane
 from cmqueue.outbox import Outbox
-from cmqueue.partition import Batch, Empty, Held, Linger, Partition
+from cmqueue.partition import Partition
 from cmqueue.watermark import Watermark
 from config.settings import WorkerSettings
 from worker import failpoint

@@ -10,12 +10,13 @@ from collections.abc import Iterable, Sequence
 
 import structlog
 
+from cmqueue.claim import Batch, Held
 from cmqueue.identity import masked
 from cmqueue.job import Job
 from cmqueue.lane import Lane
-from cmqueue.partition import Batch, Held, Told
 from cmqueue.settlement import Settlement
 from cmqueue.state import State
+from cmqueue.sweep import Told
 from worker.answer import Answer, NoAnswer, Response
 
 log = structlog.get_logger("cmqueue.worker")

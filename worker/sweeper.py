@@ -10,7 +10,8 @@ import time
 from cmqueue.errors import OutboxUnavailable
 from cmqueue.job import Job
 from cmqueue.lane import Lane
-from cmqueue.partition import Partition, SweepRules
+from cmqueue.partition import Partition
+from cmqueue.sweep import SweepRules
 from config.settings import WorkerSettings
 from worker import failpoint
 from worker.drain import Drain

@@ -26,7 +26,12 @@ local room = tonumber(ARGV[6]) - call('ZCARD', key('doubt'))
 if room < (call('ZCARD', key('leases')) + 1) * 1000 then -- only then is it worth counting exactly
   local open = call('ZRANGE', key('leases'), 0, -1)
   for i = 1, #open do room = room - call('LLEN', key('batch:', open[i])) end
-  if room < 1 then return with_sequence({'held', {}, 'ambiguous', 1000}) end
+  if room < 1 then
+    begin_though_full()
+    -- Looked at, and held for a reason: these lanes are not neglected.
+    for n = 1, #order do call('HSET', key('pulse'), sub(order, n, n), now_ms) end
+    return with_sequence({'held', {}, 'ambiguous', 1000})
+  end
   limit = math.min(limit, room)
 end
 -- An orphan is taken whole, but for a probe or where there is no room for so many in doubt.

@@ -14,7 +14,8 @@ from harness import TOKEN
 from chaos.fleet import Fleet, Worker
 from chaos.reckoning import Reckoning, Witness, reckon
 from cmqueue import Guarantee, Lane, Message, Outbox, Receipt, State
-from cmqueue.partition import Batch, Endpoint, GateRules
+from cmqueue.claim import Batch
+from cmqueue.partition import Endpoint, GateRules
 from cmqueue.settlement import Settlement
 from cmqueue.state import Reason
 from sandbox.running import SandboxClient, running

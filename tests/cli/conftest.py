@@ -13,8 +13,9 @@ from command import ANSWERED, COMMAND, End, Ran, Run
 from zygote import Zygote
 
 from cmqueue import Outbox
+from cmqueue.claim import Batch
 from cmqueue.lane import Lane
-from cmqueue.partition import Batch, Endpoint, GateRules
+from cmqueue.partition import Endpoint, GateRules
 from cmqueue.settlement import Settlement
 from demo.valkey import RunningServer
 

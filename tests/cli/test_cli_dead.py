@@ -9,7 +9,8 @@ from cmqueue import Outbox, State
 from cmqueue.graveyard import PAGE, Grave, NoGrave, grave, graves, redrive
 from cmqueue.hold import holds, resume
 from cmqueue.lane import Lane
-from cmqueue.partition import Endpoint, SweepRules
+from cmqueue.partition import Endpoint
+from cmqueue.sweep import SweepRules
 
 
 def buried(outbox: Outbox, end: End, count: int = 1, lane: str = "normal") -> list[str]:

@@ -9,7 +9,7 @@ from command import Run
 
 from cmqueue import Message, Outbox
 from cmqueue.lane import Lane
-from cmqueue.partition import SweepRules
+from cmqueue.sweep import SweepRules
 from cmqueue.watermark import Watermark
 
 

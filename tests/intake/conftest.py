@@ -9,8 +9,8 @@ import pytest
 from intake_process import IntakeProcess
 
 from cmqueue import Lane, Outbox
+from cmqueue.claim import Batch, unpacked
 from cmqueue.job import Job
-from cmqueue.partition import Batch, unpacked
 from cmqueue.settings import LibrarySettings
 from demo.valkey import RunningServer
 

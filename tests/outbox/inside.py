@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from cmqueue import Outbox
+from cmqueue.claim import Batch, Claim
 from cmqueue.job import Job
 from cmqueue.lane import Lane
-from cmqueue.partition import Batch, Claim, Endpoint, GateRules, Lost, Partition, SweepRules, Swept
+from cmqueue.partition import Endpoint, GateRules, Partition
 from cmqueue.row import Row
 from cmqueue.settlement import Settlement
 from cmqueue.state import Reason, State
+from cmqueue.sweep import Lost, SweepRules, Swept
 
 LONG_AGO = 1
 LANES = tuple(Lane)

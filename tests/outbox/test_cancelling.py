@@ -6,7 +6,7 @@ import pytest
 from inside import ACCEPTED, DOUBTED, RETRIED, Inside, key_of, keys_of
 
 from cmqueue import Message
-from cmqueue.partition import Empty
+from cmqueue.claim import Empty
 from cmqueue.state import State
 
 HELLO = Message(sender="Acme", to="+31600000001", text="hi")

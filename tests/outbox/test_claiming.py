@@ -4,8 +4,8 @@ import pytest
 from inside import GIVEN_BACK, Inside, key_of, keys_of
 
 from cmqueue import Message
+from cmqueue.claim import Batch, Empty, Linger
 from cmqueue.lane import Lane
-from cmqueue.partition import Batch, Empty, Linger
 
 
 def _enqueue(inside: Inside, lane: str = "normal", count: int = 1, text: str = "hi") -> list[str]:

@@ -3,8 +3,8 @@
 from inside import DOUBTED, Inside
 
 from cmqueue.audit import Audit
+from cmqueue.claim import Empty
 from cmqueue.lane import Lane
-from cmqueue.partition import Empty
 from cmqueue.state import State
 
 RECIPIENTS = [f"+3160{n:07}" for n in range(5000)]

@@ -14,8 +14,8 @@ from inside import (
     keys_of,
 )
 
+from cmqueue.claim import Batch, Empty, Held
 from cmqueue.lane import Lane
-from cmqueue.partition import Batch, Empty, Held
 
 
 @pytest.fixture(autouse=True)

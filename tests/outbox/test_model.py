@@ -36,12 +36,14 @@ from inside import (
 
 import cmqueue.outbox
 from cmqueue import IdempotencyConflict, Message, Outbox
+from cmqueue.claim import Batch, Held
 from cmqueue.identity import spelled
 from cmqueue.lane import Guarantee, Lane
-from cmqueue.partition import Batch, Endpoint, GateRules, Held, SweepRules
+from cmqueue.partition import Endpoint, GateRules
 from cmqueue.settings import LibrarySettings
 from cmqueue.settlement import Settlement
 from cmqueue.state import Reason, State
+from cmqueue.sweep import SweepRules
 from demo.valkey import RunningServer
 
 MAX_RESENDS = 2

@@ -3,9 +3,10 @@
 from inside import ACCEPTED, Inside, key_of, keys_of
 
 from cmqueue import Message
+from cmqueue.claim import Batch, Held
 from cmqueue.lane import Lane
-from cmqueue.partition import Batch, Held, SweepRules
 from cmqueue.state import Reason, State
+from cmqueue.sweep import SweepRules
 
 
 def _enqueue(inside: Inside, count: int, **options: object) -> list[str]:

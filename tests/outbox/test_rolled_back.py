@@ -11,9 +11,11 @@ import pytest
 from inside import ACCEPTED, ANSWERED, DEAD, GIVEN_BACK, LANES, Inside, key_of, keys_of
 
 from cmqueue import Guarantee, Message, Outbox, Receipt, State
+from cmqueue.claim import Batch, Claim, Empty
 from cmqueue.hold import Hold, holds, resume_rolled_back
 from cmqueue.lane import Lane
-from cmqueue.partition import Batch, Claim, Empty, GateRules, Partition, SweepRules
+from cmqueue.partition import GateRules, Partition
+from cmqueue.sweep import SweepRules
 from cmqueue.watermark import Watermark
 
 ONCE, LEAST = Guarantee.AT_MOST_ONCE, Guarantee.AT_LEAST_ONCE

@@ -22,11 +22,13 @@ from inside import (
 )
 
 from cmqueue import Message, chunk
+from cmqueue.claim import Batch
 from cmqueue.identity import bucket_at
 from cmqueue.lane import Lane
 from cmqueue.message import Content, Options
-from cmqueue.partition import Batch, Endpoint, GateRules, SweepRules
+from cmqueue.partition import Endpoint, GateRules
 from cmqueue.settlement import Settlement
+from cmqueue.sweep import SweepRules
 
 CONTENT = Content(sender="Acme", text="Sale")
 NUMBERS = [f"003160000000{n}" for n in range(6)]

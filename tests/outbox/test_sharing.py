@@ -9,8 +9,8 @@ from harness import ROOT
 from inside import Inside, keys_of
 
 from cmqueue import Message, Receipt
+from cmqueue.claim import Batch
 from cmqueue.lane import Lane
-from cmqueue.partition import Batch
 from demo.valkey import RunningServer
 
 # The parent uses its outbox, forks while its connection is open, and both enqueue at the same time.

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from inside import ACCEPTED, ANSWERED, DEAD, GIVEN_BACK, Inside, key_of, keys_of
 
+from cmqueue.claim import Batch
 from cmqueue.graveyard import graves
 from cmqueue.lane import Lane
 from cmqueue.message import Content
-from cmqueue.partition import Batch, GateRules
+from cmqueue.partition import GateRules
 from cmqueue.settlement import Poison, Settlement
 from cmqueue.state import Reason, State
 

@@ -6,9 +6,9 @@ import pytest
 from inside import ACCEPTED, DEAD, DOUBTED, RETRIED, Inside, key_of, keys_of
 
 from cmqueue import Message, Outbox
+from cmqueue.claim import Batch, Empty
 from cmqueue.job import Job
 from cmqueue.lane import Lane
-from cmqueue.partition import Batch, Empty
 from cmqueue.settlement import Settlement
 from cmqueue.state import Reason, State
 

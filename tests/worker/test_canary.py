@@ -16,9 +16,9 @@ import pytest
 from harness import ROOT, Run, eventually, finished
 
 from cmqueue import Content, IdempotencyConflict, Message, Outbox, OutboxUnavailable, Refusal
+from cmqueue.claim import Batch
 from cmqueue.job import Job
 from cmqueue.lane import Lane
-from cmqueue.partition import Batch
 from cmqueue.settings import LibrarySettings
 from config.settings import WorkerSettings
 from demo.valkey import RunningServer
