@@ -73,6 +73,7 @@ def partition_one(stage: Stage) -> None:
     """One worker apart from Redis beyond its lease, its peer not: that one takes over, late answers count."""
     peer = stage.fleet.start(CMQUEUE_REDIS_URL=stage.server.url, CMQUEUE_BROKER_URL=stage.server.url)
     stage.fleet.await_up(peer)
+    stage.busy()
     stage.proxy.hang()
     stage.watch()
     stage.pause(12, 20)

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from chaos.scenario import Outcome
 
-TABLE_WIDTH = 118
+TABLE_WIDTH = 122
 
 
 def table(outcomes: Sequence[Outcome], title: str) -> Table:
