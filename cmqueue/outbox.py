@@ -23,11 +23,10 @@ from cmqueue.partition import Partition
 from cmqueue.receipt import Broadcast, Receipt, Refusal
 from cmqueue.recount import recount as recount_partition
 from cmqueue.registry import Registry
-from cmqueue.settings import LibrarySettings
+from cmqueue.settings import DEFAULT_ACCOUNT, LibrarySettings
 from cmqueue.status import Status
 from cmqueue.wakeup import Waker
 
-DEFAULT_ACCOUNT = "default"
 READINGS = 3
 Cancellation = Literal["cancelled", "too_late", "not_found"]
 _CANCELLATIONS: dict[str, Cancellation] = {"c": "cancelled", "t": "too_late", "n": "not_found"}

@@ -10,7 +10,7 @@ import dataclasses
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from redis.connection import parse_url
 
@@ -19,6 +19,9 @@ from cmqueue.errors import SettingsError
 PREFIX = "CMQUEUE_"
 
 DAY = 24 * 3600
+DEFAULT_ACCOUNT = "default"
+
+N = TypeVar("N", int, float)
 
 #: In the place of a secret key: the one that was generated and is kept in Redis.
 GENERATED = b"generated"
@@ -46,27 +49,18 @@ def text(value: str) -> str:
 
 def whole(low: int, high: int) -> Callable[[str], int]:
     """A whole number from `low` to `high`."""
-
-    def read(value: str) -> int:
-        rule = f"must be a whole number from {low} to {high}"
-        try:
-            number = int(value)
-        except ValueError:
-            raise ValueError(rule) from None
-        if not low <= number <= high:
-            raise ValueError(rule)
-        return number
-
-    return read
+    return _between(int, low, high, f"must be a whole number from {low} to {high}")
 
 
 def seconds(low: float, high: float) -> Callable[[str], float]:
     """A number of seconds from `low` to `high`."""
+    return _between(float, low, high, f"must be a number of seconds from {low:g} to {high:g}")
 
-    def read(value: str) -> float:
-        rule = f"must be a number of seconds from {low:g} to {high:g}"
+
+def _between(convert: Callable[[str], N], low: N, high: N, rule: str) -> Callable[[str], N]:
+    def read(value: str) -> N:
         try:
-            number = float(value)
+            number = convert(value)
         except ValueError:
             raise ValueError(rule) from None
         if not low <= number <= high:

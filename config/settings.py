@@ -11,9 +11,8 @@ from typing import Self
 
 from cmqueue.errors import SettingsError
 from cmqueue.lane import Lane
-from cmqueue.settings import DAY, LibrarySettings, seconds, setting, text, whole
+from cmqueue.settings import DAY, DEFAULT_ACCOUNT, LibrarySettings, seconds, setting, text, whole
 
-DEFAULT_ACCOUNT = "default"
 SPARE_LEASE = 2.0
 
 _GUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
