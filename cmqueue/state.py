@@ -71,7 +71,6 @@ class Reason(Enum):
     OVERLOADED = 21
     ACCOUNT_STOPPED = 22
     REQUEST_REFUSED = 23
-    LEASE_LOST = 24
     GIVEN_BACK = 25
     # perhaps sent
     READ_TIMEOUT = 30
@@ -94,7 +93,6 @@ class Reason(Enum):
     CANCELLED = 54
     SUPPRESSED = 55
     REDRIVEN = 56
-    DISCARDED = 57
     # not on the staging allow-list
     NOT_ALLOWED = 58
 
