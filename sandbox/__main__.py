@@ -44,6 +44,7 @@ def read_options(arguments: Sequence[str] | None = None) -> Options:
         default=True,
         help="count each (reference, number); without, memory does not grow with the messages",
     )
+    flag("--arrivals", action="store_true", help="remember when each (reference, number) first came")
     flag("--keep", type=_whole, default=20_000, metavar="N", help="messages kept in full (default 20000)")
     flag(
         "--fault",
@@ -66,6 +67,7 @@ def read_options(arguments: Sequence[str] | None = None) -> Options:
         seed=given.seed,
         count_only=given.count_only,
         pairs=given.pairs,
+        arrivals=given.arrivals,
         keep=given.keep,
         tokens=frozenset(given.token),
         faults=[fault for faults in given.fault for fault in faults],

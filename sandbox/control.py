@@ -3,6 +3,7 @@
 GET    /sandbox              what there is here: paths, kinds of fault, magic numbers
 GET    /sandbox/counts       sums, see `Ledger.counts`
 GET    /sandbox/pairs        text: reference, number, times taken; a line each, tabs between
+GET    /sandbox/arrivals     text: reference, number, when it first came (seconds since 1970); with --arrivals
 GET    /sandbox/duplicates   pairs taken more than once
 GET    /sandbox/messages     ?reference= &number= &limit= &after=: the newest messages in full
 GET    /sandbox/inbox        the same for people
@@ -47,6 +48,9 @@ class Control:
             ("GET", "/sandbox/counts"): lambda _: _json(ledger.counts()),
             ("GET", "/sandbox/pairs"): lambda _: Answer(
                 body=ledger.dump(), content_type="text/tab-separated-values; charset=utf-8"
+            ),
+            ("GET", "/sandbox/arrivals"): lambda _: Answer(
+                body=ledger.dump_arrivals(), content_type="text/tab-separated-values; charset=utf-8"
             ),
             ("GET", "/sandbox/duplicates"): lambda _: _json(self._duplicates()),
             ("GET", "/sandbox/messages"): self._messages,

@@ -66,11 +66,11 @@ class Exchange:
         if not verdict.rows:
             self._ledger.refused += 1
             return
-        accepted = verdict.accepted
-        self._ledger.take(accepted, recipients=len(verdict.rows))
+        accepted, now = verdict.accepted, self._now()
+        self._ledger.take(accepted, recipients=len(verdict.rows), at=now)
         if not verdict.messages:
             return
-        now, request = self._now(), self._ledger.requests
+        request = self._ledger.requests
         for row, message in zip(verdict.rows, verdict.messages, strict=True):
             if row["messageErrorCode"] == 0:
                 self._inbox.add(message, row["to"], row["parts"], request=request, received_at=now)

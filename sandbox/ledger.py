@@ -13,10 +13,14 @@ Pair = tuple[str | None, str]
 
 
 class Ledger:
-    """Counts. `with_pairs=False` counts messages and requests only, and holds no memory for each."""
+    """Counts. `with_pairs=False` counts messages and requests only, and holds no memory for each.
 
-    def __init__(self, *, with_pairs: bool = True) -> None:
+    `with_arrivals` remembers when each (reference, number) first came, to measure how long it took.
+    """
+
+    def __init__(self, *, with_pairs: bool = True, with_arrivals: bool = False) -> None:
         self._with_pairs = with_pairs
+        self._with_arrivals = with_arrivals
         self.reset()
 
     def reset(self) -> None:
@@ -27,14 +31,19 @@ class Ledger:
         self.rejected = 0  #: recipients rejected one by one
         self.pairs: Counter[Pair] = Counter()
         self.fill: Counter[int] = Counter()
+        self.arrivals: dict[Pair, float] = {}  #: seconds since 1970
 
-    def take(self, accepted: list[Row], *, recipients: int) -> None:
-        """Count the `accepted` rows of a request of so many `recipients`."""
+    def take(self, accepted: list[Row], *, recipients: int, at: float) -> None:
+        """Count the `accepted` rows of a request of so many `recipients`, taken `at` seconds since 1970."""
         self.messages += len(accepted)
         self.rejected += recipients - len(accepted)
         self.fill[recipients] += 1
         if self._with_pairs:
             self.pairs.update([(row["reference"], normalised(row["to"])) for row in accepted])
+
+        if self._with_arrivals:
+            for row in accepted:
+                self.arrivals.setdefault((row["reference"], normalised(row["to"])), at)
 
     def times(self, reference: str | None, number: str) -> int | None:
         """How often this message was taken; None when pairs are not counted."""
@@ -68,4 +77,10 @@ class Ledger:
         """A line for each pair: reference (empty when none was sent), number, times; tabs between."""
         return "".join(
             f"{reference or ''}\t{number}\t{times}\n" for (reference, number), times in self.pairs.items()
+        ).encode()
+
+    def dump_arrivals(self) -> bytes:
+        """A line for each pair: reference (empty when none was sent), number, seconds; tabs between."""
+        return "".join(
+            f"{reference or ''}\t{number}\t{at:.6f}\n" for (reference, number), at in self.arrivals.items()
         ).encode()

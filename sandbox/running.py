@@ -62,6 +62,13 @@ class SandboxClient:
             for reference, number, times in (line.split("\t") for line in lines)
         }
 
+    def arrivals(self) -> dict[tuple[str, str], float]:
+        """When each (reference, number) first came, seconds since 1970; needs `arrivals=True`."""
+        lines = self._call("GET", "/sandbox/arrivals").decode().splitlines()
+        return {
+            (reference, number): float(at) for reference, number, at in (line.split("\t") for line in lines)
+        }
+
     def duplicates(self) -> list[dict[str, Any]]:
         """reference, number, times of what was taken more than once."""
         return cast("list[dict[str, Any]]", self._json("GET", "/sandbox/duplicates"))

@@ -35,6 +35,7 @@ class Options:
     seed: int = 0
     count_only: bool = False
     pairs: bool = True
+    arrivals: bool = False
     keep: int = 20_000
     tokens: frozenset[str] = frozenset()
     faults: list[Fault] = field(default_factory=list)
@@ -53,7 +54,7 @@ class Sandbox:
         self._open_connections: set[Connection] = set()
         self.door = Door(options.host, options.port, self._connection)
         faults = Faults(time.monotonic, fault_chance)
-        ledger = Ledger(with_pairs=options.pairs)
+        ledger = Ledger(with_pairs=options.pairs, with_arrivals=options.arrivals)
         inbox = Inbox(0 if options.count_only else options.keep)
         self._exchange = Exchange(
             gateway=Gateway(tokens=options.tokens, count_only=options.count_only),

@@ -170,3 +170,19 @@ def test_pairs_may_be_left_uncounted(
         counts = sandbox.counts()
         assert (2, None, None) == (counts["messages"], counts["unique"], counts["duplicates"])
         assert {} == sandbox.pairs()
+
+
+def test_arrivals_tell_when_a_message_first_came(
+    post: Callable[..., Any], message: Callable[..., dict[str, Any]]
+) -> None:
+    """A repeat changes nothing: what is measured is how long the first one took."""
+    with running(count_only=True, arrivals=True) as sandbox:
+        before = time.time()
+        post(sandbox, message("0031600000001"))
+        between = time.time()
+        post(sandbox, message("0031600000001"))
+        ((pair, at),) = sandbox.arrivals().items()
+        assert ("REF1", "0031600000001") == pair
+        assert before <= at <= between
+        sandbox.reset()
+        assert {} == sandbox.arrivals()
