@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from celery import Celery, bootsteps
 from celery.signals import celeryd_init, setup_logging, worker_init, worker_shutting_down
+from kombu.transport.redis import Channel
 
 from cmqueue.errors import CmqueueError, OutboxUnavailable, SettingsError
 from cmqueue.lane import Lane
@@ -35,6 +36,9 @@ def _settings() -> WorkerSettings:
 
 
 settings = _settings()
+# When the broker's connection dies, kombu puts back what was not acknowledged, through the connection that it
+# has closed by then: an AttributeError, which ends the worker. Nothing hangs on a wake-up: none is put back.
+Channel.do_restore = False
 app = Celery("worker", set_as_current=False)
 app.conf.update(configuration(settings))
 
