@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from cmqueue.job import Job
 from cmqueue.lane import Lane
 
 
@@ -38,8 +37,3 @@ class Held(NamedTuple):
 
 
 Claim = Batch | Linger | Empty | Held
-
-
-def unpacked(batch: Batch) -> list[Job]:
-    """The batch's jobs, readable."""
-    return [Job.unpack(job) for job in batch.jobs]

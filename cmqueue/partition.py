@@ -12,7 +12,7 @@ from cmqueue.claim import Batch, Claim, Empty, Held, Linger
 from cmqueue.connection import Scripts
 from cmqueue.errors import OutboxUnavailable
 from cmqueue.lane import LANE_OF_LETTER, Lane
-from cmqueue.settlement import Poison, Settlement
+from cmqueue.settlement import Poison, Settlement, records
 from cmqueue.sweep import Lost, SweepRules, Swept, Told
 from cmqueue.watermark import Watermark
 
@@ -179,7 +179,7 @@ class Partition:
         reply = self._run_watched(
             "settle",
             id,
-            b"".join([settlement.pack() for settlement in settlements]),
+            records(settlements),
             endpoint.did,
             endpoint.why,
             rules.brake_after,

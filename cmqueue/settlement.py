@@ -6,6 +6,7 @@ attempt counts, delay in milliseconds (4 bytes), big-endian, in the order of the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from struct import Struct
 from typing import NamedTuple
@@ -39,6 +40,18 @@ class Settlement(NamedTuple):
             self.counts,
             self.delay_ms,
         )
+
+
+def records(settlements: Sequence[Settlement]) -> bytes:
+    """The settlements packed, one after the other."""
+    packed: dict[int, bytes] = {}  # by identity: nearly all messages of a batch share one settlement
+    found = []
+    for settlement in settlements:
+        record = packed.get(id(settlement))
+        if record is None:
+            record = packed[id(settlement)] = settlement.pack()
+        found.append(record)
+    return b"".join(found)
 
 
 class Poison(StrEnum):

@@ -22,9 +22,9 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from cmqueue.claim import Batch, unpacked
+from cmqueue.claim import Batch
 from cmqueue.errors import OutboxUnavailable
-from cmqueue.job import Job
+from cmqueue.job import KEY_AT, Job, digests, earliest_expiry, keys
 from cmqueue.lane import Lane
 from cmqueue.partition import Endpoint, GateRules, Partition
 from cmqueue.settlement import Poison, Settlement
@@ -59,7 +59,6 @@ class Prepared:
     """A batch ready for the wire. `fates` are of the members that stay out of the request."""
 
     batch: Batch
-    jobs: list[Job]
     composed: Composed
     fates: dict[int, Settlement]
 
@@ -116,7 +115,7 @@ class Attempt:
         prepared = self._prepare(batch)
         failpoint.at("after_encode")
         if not prepared.composed.pairs:
-            everything = [prepared.fates.get(i, _GIVEN_BACK) for i in range(len(prepared.jobs))]
+            everything = [prepared.fates.get(at, _GIVEN_BACK) for at in range(len(prepared.batch.jobs))]
             self._settle(prepared, everything, Endpoint("unposted", "nothing to send"))
             return
         result, prepared, tries = self._post(prepared)
@@ -151,7 +150,7 @@ class Attempt:
             else:
                 self._halve(batch, code, hunt)
             return
-        job = prepared.jobs[order[0]]
+        job = Job.unpack(batch.jobs[order[0]])
         prepared.fates[order[0]] = Settlement(State.DEAD, Reason.POISON, code)
         hunt.culprits += 1
         if step is Step.STOP:
@@ -159,7 +158,7 @@ class Attempt:
             self.journal.lane_stopped(batch.lane, code, culprits=hunt.culprits, batches=streak + 1)
         self._settle(
             prepared,
-            [prepared.fates.get(at, _GIVEN_BACK) for at in range(len(prepared.jobs))],
+            [prepared.fates.get(at, _GIVEN_BACK) for at in range(len(batch.jobs))],
             endpoint,
             stop_lane=step is Step.STOP,
             poison=Poison.FOUND if hunt.culprits == 1 else Poison.UNSAID,
@@ -179,14 +178,8 @@ class Attempt:
         hunt.halved(*halves)
 
     def _prepare(self, batch: Batch) -> Prepared:
-        jobs = unpacked(batch)
-        fates: dict[int, Settlement] = {}
-        if self._settings.only_to is not None:
-            fates = {
-                at: _NOT_ALLOWED
-                for at, job in enumerate(jobs)
-                if not job.number.startswith(self._settings.only_to)
-            }
+        jobs = batch.jobs
+        fates = {} if self._settings.only_to is None else self._not_allowed(jobs, self._settings.only_to)
         going = [at for at in range(len(jobs)) if at not in fates]
         composed = compose(
             [jobs[at] for at in going],
@@ -203,18 +196,29 @@ class Attempt:
                 lost=[going[at] for at in composed.lost],
             )
         fates |= dict.fromkeys(composed.lost, _CONTENT_LOST)
-        return Prepared(batch, jobs, composed, fates)
+        return Prepared(batch, composed, fates)
 
-    def _shared(self, jobs: list[Job]) -> dict[bytes, bytes]:
+    def _not_allowed(self, jobs: list[bytes], only_to: tuple[str, ...]) -> dict[int, Settlement]:
+        """The fates of those that a staging worker must not send to."""
+        doubt = int(self._settings.reconcile_seconds * 1000)
+        fates: dict[int, Settlement] = {}
+        for at, job in enumerate(map(Job.unpack, jobs)):
+            if not job.number.startswith(only_to):
+                # One that waits to be resent may have arrived: it was not suppressed, it is in doubt again.
+                fates[at] = _NOT_RESENT._replace(delay_ms=doubt) if job.resends else _NOT_ALLOWED
+        return fates
+
+    def _shared(self, jobs: list[bytes]) -> dict[bytes, bytes]:
         """The shared contents that `jobs` need. Contents never change, so each is fetched once."""
-        needed = {job.content for job in jobs if job.shared}
-        absent = [digest for digest in needed if digest not in self._contents]
+        needed = digests(jobs)
+        # Read once, and never changed where it is: other threads do the same at this moment.
+        known = self._contents
+        absent = needed - known.keys()
         if absent:
-            if len(self._contents) + len(absent) > CONTENTS_CACHED:
-                self._contents = {}
-                absent = list(needed)
-            self._contents = self._contents | self.partition.contents(absent)
-        return self._contents
+            if len(known) + len(absent) > CONTENTS_CACHED:
+                known, absent = {}, needed
+            self._contents = known = known | self.partition.contents(list(absent))
+        return known
 
     def _post(self, prepared: Prepared) -> tuple[Answer | NotPosted, Prepared, int]:
         """Mark and POST, again within seconds while provably nothing was sent (tenacity's short clock)."""
@@ -255,15 +259,13 @@ class Attempt:
 
     def _mark(self, prepared: Prepared) -> Prepared | NotPosted:
         """The batch as it stands marked; without members that were cancelled, expired, or did not fit."""
-        jobs, left = prepared.jobs, prepared.composed.left
-        keys = [jobs[at].bucket + jobs[at].tail for at in left]
-        earliest = min(job.expires_at for job in jobs)
+        jobs, left = prepared.batch.jobs, prepared.composed.left
         try:
             count, expired = self.partition.mark(
                 prepared.batch.id,
                 lease=self._settings.lease_seconds,
-                earliest_expiry=earliest,
-                give_back=keys,
+                earliest_expiry=earliest_expiry(jobs),
+                give_back=keys([jobs[at] for at in left]),
             )
             self.journal.expired(expired)
             if count is None:
@@ -282,14 +284,16 @@ class Attempt:
 
     def _settlements(self, prepared: Prepared, reading: Reading) -> list[Settlement]:
         """One settlement per job, in the batch's order."""
-        found: list[Settlement | None] = [prepared.fates.get(at) for at in range(len(prepared.jobs))]
-        accepted: dict[Outcome, Settlement] = {}
+        jobs = prepared.batch.jobs
+        found: list[Settlement | None] = [prepared.fates.get(at) for at in range(len(jobs))]
+        accepted: dict[int, Settlement] = {}
         for at, outcome in zip(prepared.composed.order, reading.outcomes, strict=True):
-            kept = accepted.get(outcome)
-            if kept is None:
-                kept = self._decided(prepared.jobs[at], outcome)
-                if isinstance(outcome, Accepted):  # the same for every message; others draw their own wait
-                    accepted[outcome] = kept
+            if type(outcome) is not Accepted:
+                found[at] = self._decided(Job.unpack(jobs[at]), outcome)
+                continue
+            kept = accepted.get(outcome.parts)
+            if kept is None:  # the same for every message; others draw their own wait
+                kept = accepted[outcome.parts] = self._decided(Job.unpack(jobs[at]), outcome)
             found[at] = kept
         return [kept or _GIVEN_BACK for kept in found]
 
@@ -319,8 +323,8 @@ class Attempt:
         note: str = "",
     ) -> None:
         """Log, then write. While Redis is away it is asked again: an answer must not be lost to an outage."""
-        batch, jobs = prepared.batch, prepared.jobs
-        self.journal.settled(batch, jobs, settlements)
+        batch = prepared.batch
+        self.journal.settled(batch, settlements)
         failpoint.at("before_settle")
         missing = self._patiently(
             lambda: self.partition.settle(
@@ -332,8 +336,8 @@ class Attempt:
             self.journal.missing_rows(batch, missing)
         if missing is None and endpoint.did != "unposted":
             proofs = [
-                (job.bucket + job.tail, kept)
-                for job, kept in zip(jobs, settlements, strict=True)
+                (job[KEY_AT].decode(), kept)
+                for job, kept in zip(batch.jobs, settlements, strict=True)
                 if kept.state in (State.ACCEPTED, State.REJECTED)
             ]
             if proofs:
@@ -362,6 +366,7 @@ class Attempt:
 
 
 _NOT_ALLOWED = Settlement(State.SUPPRESSED, Reason.NOT_ALLOWED, counts=False)
+_NOT_RESENT = Settlement(State.AMBIGUOUS, Reason.NOT_ALLOWED, counts=False)
 _CONTENT_LOST = Settlement(State.DEAD, Reason.CONTENT_LOST, counts=False)
 _GIVEN_BACK = Settlement(State.QUEUED, Reason.GIVEN_BACK, counts=False)
 

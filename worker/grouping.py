@@ -11,19 +11,17 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cmqueue.job import SHARED
+from cmqueue.job import FORMAT, HEAD_BYTES, SHARED, WIRE_HEAD, UnknownFormat
 from cmqueue.validity import wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from cmqueue.job import Job
-
 #: CM takes up to 1000 `msg`, and up to 1000 `to` in each. What it says to more than 1000 messages in one
 #: request is nowhere written, so their product stays within it.
 MAX_RECIPIENTS = 1000
 
-_HEAD = '{"to":['
+_HEAD = b'{"to":['
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,84 +35,95 @@ class Composed:
     lost: list[int]  #: their shared content is gone
 
 
-#: One `msg` in the making: its reference, what follows the recipients, its content, the recipients, and the
-#: job of each. A plain tuple, because a thousand are made for a request.
-_Msg = tuple[str, str, bytes, list[str], list[int]]
+#: One `msg` in the making: its reference, when it expires, what follows the recipients, its content, the
+#: recipients, and the job of each. A plain tuple, because a thousand are made for a request.
+_Msg = tuple[str, int, bytes, bytes, list[bytes], list[int]]
+#: A msg is found by bucket and random end, the reference without its partition; a second content or expiry under
+#: one reference is found by all three.
+_Name = bytes | tuple[bytes, bytes, int]
 
 
 def compose(
-    jobs: Sequence[Job],
+    jobs: Sequence[bytes],
     contents: Mapping[bytes, bytes],
     partition: str,
     byte_cap: int,
     legacy_token: str | None = None,
 ) -> Composed:
-    """The request for `jobs`, at most 1000 recipients and `byte_cap` bytes.
+    """The request for `jobs`, which are packed: at most 1000 recipients and `byte_cap` bytes.
 
     Jobs of one content, reference and expiry share a `msg`. `contents` holds the shared contents by digest.
     The first job that does not fit ends the request, so that none overtakes another of its lane; a job too
     large for any request travels alone. `legacy_token` puts the product token into the body, CM's
-    deprecated way of authentication. Without any job to send the body is empty.
+    deprecated way of authentication. Without any job to send the body is empty. Raises UnknownFormat.
     """
     opening, closing = _envelope(legacy_token)
     # A comma is counted before each msg and each recipient; the first msg has none.
     room = byte_cap - len(opening) - len(closing) + 1
-    msgs: dict[tuple[bytes, str, str, int], _Msg] = {}
+    msgs: dict[_Name, _Msg] = {}
+    numbers: list[str] = []
     count = 0
     left: list[int] = []
     lost: list[int] = []
-    # Unpacked and with few calls: this loop is most of what a message costs a worker.
-    for index, (_, flags, _, _, expires_at, _, bucket, _, random, number, packed) in enumerate(jobs):
-        content: bytes | None = contents.get(packed) if flags & SHARED else packed
-        if content is None:
-            lost.append(index)
-            continue
-        recipient = (
-            '{"number":"' + number + '"}' if number.isascii() and number.isdigit() else _escaped(number)
-        )
-        key = (content, bucket, random, expires_at)
-        msg = msgs.get(key)
+    # In bytes and with few calls: this loop is most of what a message costs a worker.
+    for index, job in enumerate(jobs):
+        form, flags, expires_at, bucket, random, size = WIRE_HEAD.unpack_from(job)
+        if form != FORMAT:
+            raise UnknownFormat(f"job format {form!r}")
+        number, content = job[HEAD_BYTES : HEAD_BYTES + size], job[HEAD_BYTES + size :]
+        numbers.append(number.decode())
+        if flags & SHARED:
+            shared = contents.get(content)
+            if shared is None:
+                lost.append(index)
+                continue
+            content = shared
+        recipient = b'{"number":"' + number + b'"}' if number.isdigit() else _escaped(number)
+        name: _Name = bucket + random
+        msg = msgs.get(name)
+        if msg is not None and (msg[1] != expires_at or msg[3] != content):
+            name = (bucket + random, content, expires_at)
+            msg = msgs.get(name)
         if msg is None:
-            reference = partition + bucket + random
-            validity = f'"validity":"{wire(expires_at)}",' if expires_at else ""
-            middle = f'],"reference":"{reference}",{validity}'
+            reference = partition + (bucket + random).decode()
+            middle = _middle(reference, expires_at)
             room -= len(_HEAD) + len(recipient) + len(middle) + len(content)
-            msg = (reference, middle, content, [], [])
+            msg = (reference, expires_at, middle, content, [], [])
         else:
             room -= len(recipient) + 1
         if (room < 0 and count) or count == MAX_RECIPIENTS:
             left = list(range(index, len(jobs)))
             break
-        if not msg[4]:
-            msgs[key] = msg
-        msg[3].append(recipient)
-        msg[4].append(index)
+        if not msg[5]:
+            msgs[name] = msg
+        msg[4].append(recipient)
+        msg[5].append(index)
         count += 1
-    order = [index for msg in msgs.values() for index in msg[4]]
     return Composed(
         _joined(opening, msgs.values(), closing) if msgs else b"",
-        [
-            (reference, jobs[index].number)
-            for reference, _, _, _, members in msgs.values()
-            for index in members
-        ],
-        order,
+        [(msg[0], numbers[index]) for msg in msgs.values() for index in msg[5]],
+        [index for msg in msgs.values() for index in msg[5]],
         left,
         lost,
     )
 
 
+def _middle(reference: str, expires_at: int) -> bytes:
+    """What stands between the recipients and the content."""
+    validity = f'"validity":"{wire(expires_at)}",' if expires_at else ""
+    return f'],"reference":"{reference}",{validity}'.encode()
+
+
 def _joined(opening: bytes, msgs: Iterable[_Msg], closing: bytes) -> bytes:
     written = [
-        (_HEAD + ",".join(recipients) + middle).encode() + content[1:]
-        for _, middle, content, recipients, _ in msgs
+        _HEAD + b",".join(recipients) + middle + content[1:] for _, _, middle, content, recipients, _ in msgs
     ]
     return opening + b",".join(written) + closing
 
 
-def _escaped(number: str) -> str:
-    """One item of `to` for an opaque recipient, in ASCII, so that its characters are its bytes."""
-    return '{"number":' + json.dumps(number) + "}"
+def _escaped(number: bytes) -> bytes:
+    """One item of `to` for an opaque recipient."""
+    return b'{"number":' + json.dumps(number.decode()).encode() + b"}"
 
 
 def _envelope(legacy_token: str | None) -> tuple[bytes, bytes]:

@@ -12,7 +12,7 @@ import structlog
 
 from cmqueue.claim import Batch, Held
 from cmqueue.identity import masked
-from cmqueue.job import Job
+from cmqueue.job import Job, keys
 from cmqueue.lane import Lane
 from cmqueue.settlement import Settlement
 from cmqueue.state import State
@@ -32,6 +32,12 @@ _EVENT = {
     State.QUEUED: "message.given_back",
     State.EXPIRED: "message.expired",
     State.SUPPRESSED: "message.suppressed",
+}
+_LEVEL = {
+    # A message given back whole is a fact about its batch; ten thousand lines would say it no better.
+    State.QUEUED: "debug",
+    # Who may get a message twice must find it in the log, also where that keeps warnings alone.
+    State.AMBIGUOUS: "warning",
 }
 _SWEPT = {
     "resent": "message.resent",
@@ -84,21 +90,24 @@ class Journal:
         """Rows of an answer that do not fit what was sent: an alarm."""
         self._log.error("answer.mismatched", batch=batch.id, missing=missing, extra=extra)
 
-    def settled(self, batch: Batch, jobs: Sequence[Job], settlements: Sequence[Settlement]) -> None:
+    def settled(self, batch: Batch, settlements: Sequence[Settlement]) -> None:
         """What became of each message: the accepted in summary, every other in a line of its own."""
-        accepted = [
-            self._id(job) for job, kept in zip(jobs, settlements, strict=True) if kept.state is State.ACCEPTED
-        ]
-        for at in range(0, len(accepted), IDS_PER_LINE):
-            page = accepted[at : at + IDS_PER_LINE]
+        accepted: list[bytes] = []
+        others: list[tuple[bytes, Settlement]] = []
+        for job, kept in zip(batch.jobs, settlements, strict=True):
+            if kept.state is State.ACCEPTED:
+                accepted.append(job)
+            else:
+                others.append((job, kept))
+        ids = keys(accepted, self.partition)
+        for at in range(0, len(ids), IDS_PER_LINE):
+            page = ids[at : at + IDS_PER_LINE]
             self._log.info("batch.accepted", batch=batch.id, lane=batch.lane.value, count=len(page), ids=page)
-        for job, kept in zip(jobs, settlements, strict=True):
-            if kept.state is not State.ACCEPTED:
-                self._message(batch.id, job, kept)
+        for job, kept in others:
+            self._message(batch.id, Job.unpack(job), kept)
 
     def _message(self, batch: str, job: Job, kept: Settlement) -> None:
-        # A message given back whole is a fact about its batch; ten thousand lines would say it no better.
-        level = self._log.debug if kept.state is State.QUEUED else self._log.info
+        level = getattr(self._log, _LEVEL.get(kept.state, "info"))
         level(
             _EVENT[kept.state],
             id=self._id(job),
@@ -138,7 +147,7 @@ class Journal:
         """A batch was being posted when its worker vanished: whether CM has it, nobody knows."""
         self._log.error("batch.lost", batch=batch, size=len(jobs))
         for job in jobs:
-            self._log.info(
+            self._log.warning(
                 "message.ambiguous",
                 id=self._id(job),
                 reference=self.partition + job.bucket + job.random,

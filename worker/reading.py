@@ -79,7 +79,8 @@ def _without_rows(answer: Response, code: int | None, by_status: Entry, size: in
         return _as_a_whole(by_status, answer.status, answer.retry_after, size, details=details)
     if by_code.action in codes.CERTAIN:
         return _as_a_whole(by_code, code, answer.retry_after, size, answered=True, details=details)
-    if by_status.action in codes.CERTAIN:
+    # A status says nothing was taken; a code that speaks of what was sent contradicts it, and that is doubt.
+    if by_status.action in codes.CERTAIN and by_code.action is not Action.READ_ROWS:
         return _as_a_whole(by_status, answer.status, answer.retry_after, size, details=details)
     return _as_a_whole(by_code, code, None, size, missing=size if by_code.action is Action.READ_ROWS else 0)
 
@@ -146,17 +147,17 @@ def _in_order(rows: list[Row], expected: Sequence[Pair]) -> list[Result] | None:
     """The results of the everyday answer, every row in our order and spelling; else None."""
     if len(rows) != len(expected):
         return None
-    results: list[Result] = []
     try:
-        for row, (reference, number) in zip(rows, expected, strict=True):
-            if row["reference"] != reference or row["to"] != number:
-                return None
-            code = row["messageErrorCode"]
-            plain = code == 0 and type(code) is int and row["status"] == "Accepted"
-            results.append(_ACCEPTED[row["parts"]] if plain else _of_row(row))
+        if [(row["reference"], row["to"]) for row in rows] != list(expected):
+            return None
+        return [
+            _ACCEPTED[row["parts"]]
+            if type(code := row["messageErrorCode"]) is int and code == 0 and row["status"] == "Accepted"
+            else _of_row(row)
+            for row in rows
+        ]
     except (KeyError, TypeError):
         return None  # other keys, or parts that are no small number: the careful way
-    return results
 
 
 def _places(rows: list[Row], expected: Sequence[Pair]) -> tuple[list[list[Row]], int]:

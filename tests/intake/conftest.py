@@ -9,7 +9,7 @@ import pytest
 from intake_process import IntakeProcess
 
 from cmqueue import Lane, Outbox
-from cmqueue.claim import Batch, unpacked
+from cmqueue.claim import Batch
 from cmqueue.job import Job
 from cmqueue.settings import LibrarySettings
 from demo.valkey import RunningServer
@@ -48,7 +48,7 @@ def claimed(queue: Outbox) -> Claimed:
             batch, _ = partition.claim(secrets.token_hex(6), [lane], lease=600, max_ambiguous=10**9)
             if not isinstance(batch, Batch):
                 return found
-            found += unpacked(batch)
+            found += map(Job.unpack, batch.jobs)
 
     for account in ("default", "second"):
         for lane in Lane:

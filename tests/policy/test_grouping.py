@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmqueue.job import OPAQUE, SHARED, Job
-from worker.grouping import MAX_RECIPIENTS, Composed, compose
+from worker import grouping
+from worker.grouping import MAX_RECIPIENTS, Composed
 
 DIGEST = b"\x00\x01" * 8
 CAP = 1 << 20
@@ -26,6 +27,12 @@ def job(
     flags: int = 0,
 ) -> Job:
     return Job("bulk", flags, 0, 0, expires_at, 0, "BBBB", "T" * 20, random, number, content)
+
+
+def compose(
+    jobs: list[Job], contents: dict[bytes, bytes], partition: str, cap: int, legacy_token: str | None = None
+) -> Composed:
+    return grouping.compose([one.pack() for one in jobs], contents, partition, cap, legacy_token)
 
 
 def messages(body: bytes) -> Counter[tuple[str, ...]]:

@@ -295,12 +295,21 @@ def test_a_refusal_by_load(status: int, wait: float | None) -> None:
     assert (Overload(wait), False) == (reading.overloaded, reading.answered)
 
 
-@pytest.mark.parametrize(("status", "code"), [(429, 999), (429, 0), (401, 500), (413, 0)])
+@pytest.mark.parametrize(("status", "code"), [(429, 999), (401, 500), (413, 999)])
 def test_a_status_that_proves_outweighs_a_code_that_does_not(status: int, code: int) -> None:
     """
     Where CM's envelope proves nothing, a status that refuses still does.
     """
     assert isinstance(read(answer([], code, status), ONE).outcomes[0], Untaken)
+
+
+@pytest.mark.parametrize("status", [403, 413, 429])
+@pytest.mark.parametrize("code", [0, 201])
+def test_a_code_of_what_was_sent_contradicts_a_status_that_refuses(status: int, code: int) -> None:
+    """
+    "All" or "some were sent" under a refusal: nobody knows, so nothing is sent again as if it were not taken.
+    """
+    assert isinstance(read(answer([], code, status), ONE).outcomes[0], Ambiguous)
 
 
 @pytest.mark.parametrize("code", [500, 999])
