@@ -274,6 +274,20 @@ local function push_front(list, jobs)
   if #reversed > 0 then call('LPUSH', list, unpack(reversed)) end
 end
 
+-- After a rollback what is sent at most once may have been sent: it waits for an operator. Returns the other jobs.
+local function set_aside(lane, jobs)
+  local free, aside = {}, {}
+  for i = 1, #jobs do
+    local pile = job_flag(jobs[i], AT_LEAST_ONCE) and free or aside
+    pile[#pile + 1] = jobs[i]
+  end
+  if #aside > 0 then
+    call('RPUSH', key('aside:', lane), unpack(aside))
+    dirty = true
+  end
+  return free
+end
+
 -- Drop what a list or batch must not keep: withdrawn tombstones go silently, expired messages end.
 -- Returns the jobs that stay; the ids that expired are collected in `expired_now`, for the log.
 local expired_now = {}

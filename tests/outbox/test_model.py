@@ -121,6 +121,7 @@ class OutboxMachine(RuleBasedStateMachine):
         self.phase: dict[str, State] = {}  # the same batches as Redis should have them; none: reclaimed
         self.lane: dict[str, Lane] = {}  # of every batch that ever was
         self.paused: set[Lane] = set()
+        self.rolled_back = False
         self.looks = 0
         type(self).references = count()
 
@@ -260,6 +261,7 @@ class OutboxMachine(RuleBasedStateMachine):
         )
         self._expired(expired)
         self._read_back_resends(self._in(State.QUEUED))
+        self._read_aside()
         if isinstance(claim, Held):
             assert gate.get("closed") or in_doubt >= most
         if not isinstance(claim, Batch):
@@ -274,10 +276,20 @@ class OutboxMachine(RuleBasedStateMachine):
             message = self.expected[key]
             assert (State.QUEUED, claim.lane) == (message.state, message.lane), "handed out again"
             assert not message.old
+            assert message.at_least_once or not self.rolled_back, "handed out after a rollback"
             assert message.batch not in self.phase, "handed out twice"
             message.batch = claim.id
         self.batches[claim.id], self.lane[claim.id] = keys, claim.lane
         self.phase[claim.id] = State.CLAIMED
+
+    def _read_aside(self) -> None:
+        """What a claim has set aside has left the batch that was reclaimed."""
+        for place, job in self.inside.places() if self.rolled_back else ():
+            message = self.expected.get(job.bucket + job.tail)
+            if place.startswith("aside") and message:
+                assert not message.at_least_once
+                assert message.batch not in self.phase
+                message.batch = ""
 
     def _held_by(self, batch: str) -> list[str]:
         """The waiting messages of a batch, in its order."""
@@ -303,6 +315,10 @@ class OutboxMachine(RuleBasedStateMachine):
         assert sorted(expired) == sorted(key for key in old if not self.expected[key].resends)
         for key in old:
             self._end_by_age(key)
+        if self.rolled_back and self.phase[batch] is State.CLAIMED:
+            for key in self._held_by(batch):
+                if not self.expected[key].at_least_once:
+                    self.expected[key].batch = ""
         self.batches[batch] = self._held_by(batch)
         assert len(self.batches[batch]) == left
         if left:
@@ -319,6 +335,16 @@ class OutboxMachine(RuleBasedStateMachine):
     def resume(self, lane: Lane) -> None:
         assert (lane in self.paused) == self.partition.resume(lane)
         self.paused.discard(lane)
+
+    @move()
+    def hold_after_rollback(self) -> None:
+        self.inside.client.hset(self.inside.at("rolled_back"), "at", self.inside.now_ms())
+        self.rolled_back = True
+
+    @move(weight=2)
+    def resume_rolled_back(self) -> None:
+        assert self.rolled_back == self.partition.resume_rolled_back()
+        self.rolled_back = False
 
     @move(
         weight=5,

@@ -274,6 +274,47 @@ def test_a_batch_that_nobody_settled_is_sifted_too(inside: Inside) -> None:
     inside.check()
 
 
+def test_what_its_first_holder_had_lost_is_not_marked(inside: Inside) -> None:
+    """A claimed, stalled, and B sent it: in a Redis that says again that it is A's, A may not send it too."""
+    (late, _), (quick, falls) = watched(inside, "late"), watched(inside, "quick")
+    once, least = enqueue(inside, ONCE, LEAST)
+    assert isinstance(claim(late, "A"), Batch)
+    quick.sweep(SweepRules(), LANES)
+    before = Snapshot(inside)
+    inside.end_leases("A")
+    inside.sweep()
+    sent = claim(quick, "B")
+    assert isinstance(sent, Batch)
+    assert [once, least] == keys_of(sent)
+    quick.mark("B", lease=60, earliest_expiry=0)
+    quick.settle("B", [ACCEPTED] * 2, ANSWERED, GateRules())
+    before.restore()
+    quick.sweep(SweepRules(), LANES)
+    assert falls
+
+    for _ in range(2):
+        assert (1, []) == late.mark("A", lease=60, earliest_expiry=2**31)
+
+    assert {"aside:n": once, "batch:A": least} == {
+        place: job.bucket + job.tail for place, job in inside.places()
+    }
+    assert State.QUEUED is inside.state(once)
+    inside.check()
+
+
+def test_what_was_being_posted_stays_in_its_batch(inside: Inside) -> None:
+    """Its holder alone can have sent it, and may be doing so: a mark that is repeated late takes none."""
+    enqueue(inside, ONCE)
+    batch = inside.batch()
+    inside.mark(batch)
+    inside.client.hset(inside.at("rolled_back"), "at", 1)
+
+    assert 1 == inside.mark(batch)
+
+    assert 0 == inside.settle(batch, ACCEPTED)
+    inside.check()
+
+
 @pytest.mark.parametrize("count", [1, 3, 2500])
 def test_resuming_puts_it_back_in_front_in_its_order(inside: Inside, count: int) -> None:
     """In as many passes as it takes; the hold does not come back by itself."""

@@ -170,7 +170,7 @@ def test_claim_that_meets_the_expired(inside: Inside) -> None:
     assert first == second
 
 
-@pytest.mark.parametrize("leaving", ["nobody", "given back", "cancelled", "expired", "all"])
+@pytest.mark.parametrize("leaving", ["nobody", "given back", "cancelled", "expired", "all", "held"])
 def test_mark(inside: Inside, leaving: str) -> None:
     """As many are left as before; only the lease is renewed."""
     batch = inside.batch(Lane.BULK)
@@ -180,6 +180,8 @@ def test_mark(inside: Inside, leaving: str) -> None:
         inside.partition.cancel(keys[:1])
     if leaving in ("expired", "all"):
         inside.expire(*(keys if leaving == "all" else keys[:1]))
+    if leaving == "held":
+        inside.client.hset(inside.at("rolled_back"), "at", 1)
 
     first, second = _twice(
         inside,
@@ -187,7 +189,7 @@ def test_mark(inside: Inside, leaving: str) -> None:
         "leases",
     )
 
-    size = {"nobody": len(keys), "all": 0}.get(leaving, len(keys) - 1)
+    size = {"nobody": len(keys), "all": 0, "held": 0}.get(leaving, len(keys) - 1)
     assert (size, size or None) == (first, second)
 
 
