@@ -206,9 +206,9 @@ class Outbox:
     ) -> Broadcast:
         """Queue one content to many recipients, all of one reference; the same number twice is one message.
 
-        With an idempotency key a repeat enqueues only the recipients that the first call missed, until
-        `CMQUEUE_RETENTION_SECONDS` after the broadcast is due. Raises
-        InvalidMessage for the content, IdempotencyConflict where the key belongs to another content,
+        With an idempotency key a repeat enqueues only the recipients that the calls before missed, until
+        `CMQUEUE_RETENTION_SECONDS` (a day at least) after the broadcast is due, or after the last repeat.
+        Raises InvalidMessage for the content, IdempotencyConflict where the key belongs to another content,
         OutboxUnavailable.
         """
         chosen = lane_named(lane)
@@ -221,8 +221,8 @@ class Outbox:
         reference = partition.code + bucket_at(now) + random_ends(1)[0]
         key = self.registry.key
         if idempotency_key is not None:
-            # Never longer than the first message's row is kept: a repeat finds whom it reached by their rows.
-            life = max(common.terms.due_at - int(now), 0) + self.settings.retention_seconds
+            # The rows of those whom it reached are kept as long: a repeat finds them by these.
+            life = max(common.terms.due_at - int(now), 0) + self.settings.key_life
             payload = account.encode() + b"\0" + common.wire
             reference, key = self._first_call(partition, idempotency_key, reference, payload, life)
         place, random = reference[:6], reference[6:]

@@ -9,7 +9,7 @@ from importlib import resources
 _CONTENT = ("contents", "content_refs")
 KEYS = {
     "enqueue": ("counts", "buckets", "due", "jobs", *_CONTENT),
-    "broadcast": ("counts",),
+    "broadcast": ("counts", "buckets"),
     "claim": (
         *("counts", "leases", "gate", "doubt", "jobs", "pauses", "pulse", "withdrawn", "rolled_back"),
         *_CONTENT,

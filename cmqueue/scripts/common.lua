@@ -2,7 +2,8 @@
 --
 -- Keys of a partition all start with `cmq:{XX}:`, so they live in one slot of a cluster:
 --   rows:<bucket>   hash   tail of the id -> row
---   tally:<bucket>  hash   state letter -> how many rows of the bucket; `last` = last finish, seconds
+--   tally:<bucket>  hash   state letter -> how many rows of the bucket; `last` = last finish, seconds; `until` = when
+--                          the last idempotency key of a broadcast in it ends, seconds
 --   buckets         zset   bucket -> when to look whether it can be dropped, seconds
 --   counts          hash   `enqueued`, state letter -> rows ever moved there less those that left,
 --                          `dropped:<letter>` -> rows gone with their bucket, `seq` -> rises with every change

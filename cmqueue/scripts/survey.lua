@@ -6,7 +6,8 @@ local sums = {}
 for _, bucket in ipairs(call('ZRANGE', key('buckets'), 0, -1)) do
   local page = call('HGETALL', key('tally:', bucket))
   for i = 1, #page, 2 do
-    if page[i] ~= 'last' then sums[page[i]] = (sums[page[i]] or 0) + tonumber(page[i + 1]) end
+    local field = page[i]
+    if field ~= 'last' and field ~= 'until' then sums[field] = (sums[field] or 0) + tonumber(page[i + 1]) end
   end
 end
 local tallies = {}

@@ -144,6 +144,14 @@ class Inside:
             self.client.zadd(self.at("buckets"), {bucket: LONG_AGO})
             self.client.hset(self.at("tally:") + bucket.decode(), "last", LONG_AGO)
 
+    def end_keys(self) -> None:
+        """The idempotency keys have ended; no row is kept for a broadcast's any more."""
+        for name in self.client.keys(self.at("idem:*")):
+            self.client.delete(name)
+        for tally in self.client.keys(self.at("tally:*")):
+            if self.client.hexists(tally, "until"):
+                self.client.hset(tally, "until", LONG_AGO)
+
     # --- looking ---------------------------------------------------------------------------------------
 
     def state(self, key: str) -> State | None:

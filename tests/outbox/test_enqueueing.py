@@ -256,6 +256,58 @@ def test_a_broadcasts_key_for_another_content_is_a_conflict(inside: Inside) -> N
     assert 1 == inside.outbox.audit().enqueued
 
 
+@pytest.mark.parametrize("ending", ["accepted", "cancelled before it was due"])
+def test_rows_stay_as_long_as_the_key_of_their_broadcast(inside: Inside, ending: str) -> None:
+    """Their retention over, or a shorter one than the key's: a repeat must still find whom it reached."""
+    due = datetime.now(UTC) + timedelta(days=40)
+    options = {"idempotency_key": "sale"} | ({"send_at": due} if ending != "accepted" else {})
+    first = inside.outbox.broadcast(CONTENT, _numbers(3), **options)
+    if ending == "accepted":
+        inside.deliver(fate=ACCEPTED)
+    else:
+        inside.partition.cancel([key_of(receipt.id) for receipt in first])
+    inside.age_buckets()
+
+    assert 0 == inside.partition.drop(60)
+    again = inside.outbox.broadcast(CONTENT, _numbers(3), **options)
+    assert (0, 3) == (again.enqueued, again.duplicates)
+    inside.end_keys()
+    inside.age_buckets()
+    assert 3 == inside.partition.drop(60)
+    assert 3 == inside.outbox.broadcast(CONTENT, _numbers(3), **options).enqueued
+    inside.check()
+
+
+def test_a_repeat_lengthens_the_key_and_keeps_the_rows(inside: Inside) -> None:
+    """One that begins just before the key's end may stream on past it."""
+    inside.outbox.broadcast(CONTENT, _numbers(3), idempotency_key="sale")
+    inside.deliver(fate=ACCEPTED)
+    (name,) = inside.client.keys(inside.at("idem:*"))
+    (tally,) = inside.client.keys(inside.at("tally:*"))
+    inside.client.expire(name, 5)
+    inside.client.hset(tally, "until", 5)
+    life = inside.outbox.settings.key_life
+
+    again = inside.outbox.broadcast(CONTENT, _numbers(3), idempotency_key="sale")
+
+    assert (0, 3) == (again.enqueued, again.duplicates)
+    assert life - 5 < inside.client.ttl(name) <= life
+    assert life <= int(inside.client.hget(tally, "until")) - inside.now_ms() // 1000 <= life + 1
+
+
+def test_a_broadcast_without_recipients_leaves_nothing(inside: Inside) -> None:
+    """Its bucket is forgotten with its key, though nothing ever finished in it."""
+    inside.outbox.broadcast(CONTENT, [], idempotency_key="sale")
+    assert 0 == inside.partition.drop(0)
+    inside.end_keys()
+
+    for bucket in inside.client.zrange(inside.at("buckets"), 0, -1):
+        inside.client.zadd(inside.at("buckets"), {bucket: 1})
+    assert 0 == inside.partition.drop(60)
+
+    assert {} == inside.dump("counts")
+
+
 def test_messages_of_one_call_keep_their_order(inside: Inside) -> None:
     """Across chunks too: what came first is claimed first."""
     broadcast = inside.outbox.broadcast(CONTENT, _numbers(2 * CHUNK + 1))

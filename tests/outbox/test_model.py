@@ -117,6 +117,7 @@ class OutboxMachine(RuleBasedStateMachine):
         self.expected: dict[str, Expected] = {}
         self.forgotten: set[str] = set()
         self.named: dict[str, tuple[str, str]] = {}  # idempotency key: number, message
+        self.keyed = False  # a broadcast's key is remembered, and its rows with it
         self.batches: dict[str, list[str]] = {}  # batches in a worker's hand, as it knows them
         self.phase: dict[str, State] = {}  # the same batches as Redis should have them; none: reclaimed
         self.lane: dict[str, Lane] = {}  # of every batch that ever was
@@ -220,9 +221,9 @@ class OutboxMachine(RuleBasedStateMachine):
         assert len(fresh) == len(set(fresh)) == told.enqueued
         if name is None:
             assert len(set(numbers)) == told.enqueued
-        assert not known.intersection(fresh) - self.forgotten
+        assert not known.intersection(fresh), "taken again, though its key is remembered"
+        self.keyed |= name is not None
         for key in fresh:
-            self.forgotten.discard(key)
             self._new(key, lane, None, later=False)
 
     @move(weight=2, at=ANY, twice=st.booleans(), of=KINDS)
@@ -499,8 +500,8 @@ class OutboxMachine(RuleBasedStateMachine):
         else:
             message.state, message.kept = State.UNKNOWN, True
 
-    @move(lane=st.sampled_from(Lane), drop=st.booleans())
-    def tidy(self, lane: Lane, drop: bool) -> None:
+    @move(lane=st.sampled_from(Lane), drop=st.booleans(), end_keys=st.booleans())
+    def tidy(self, lane: Lane, drop: bool, end_keys: bool) -> None:
         begin = 0
         while True:
             begin, expired = self.partition.expire(lane, begin, 3)
@@ -508,13 +509,17 @@ class OutboxMachine(RuleBasedStateMachine):
             if not begin:
                 break
         self._read_back_resends(self._in(State.QUEUED))
+        if end_keys:
+            self.inside.end_keys()
+            self.named.clear()
+            self.keyed = False
         if drop:
             self.drop()
 
     def drop(self) -> None:
         self.inside.age_buckets()
         gone = self.partition.drop(3600)
-        if any(not message.state.finished for message in self.expected.values()):
+        if self.keyed or any(not message.state.finished for message in self.expected.values()):
             assert 0 == gone
             return
         assert len(self.expected) == gone

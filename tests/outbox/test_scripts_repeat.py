@@ -141,6 +141,19 @@ def test_enqueue_of_a_broadcast_again(inside: Inside) -> None:
     ]
 
 
+def test_broadcast(inside: Inside) -> None:
+    """The same reference again; only how long it is remembered counts anew."""
+    reference = inside.partition.code + bucket_at(NOW.timestamp()) + "C" * 10
+    names = [("0" * 32, b"payload of these")]
+    bucket = reference[2:6]
+
+    def first_call() -> tuple[str, int, bool]:
+        return inside.partition.first_call(reference, 3600, names)
+
+    assert ((reference, 0, True),) * 2 == _twice(inside, first_call, "tally")
+    assert 0 < int(inside.client.hget(inside.at(f"tally:{bucket}"), "until"))
+
+
 @pytest.mark.parametrize("lane", [Lane.NORMAL, Lane.BULK])
 @pytest.mark.parametrize("limit", [1, 100])
 def test_claim(inside: Inside, lane: Lane, limit: int) -> None:
