@@ -31,8 +31,8 @@ KEY_AT = slice(13, 37)  #: bucket and tail: the id without its partition
 
 _HEAD = Struct(">c1sBBBII4s20s10sB")
 HEAD_BYTES = _HEAD.size
-#: What a request needs of a job's head: format, flags, expires at, bucket, random end, length of the number. A
-#: worker cuts a thousand of these for a request; to unpack the jobs would take it four times as long.
+#: What a request needs of a job's head: format, flags, expires at, bucket, random end, length of the number.
+#: A worker cuts a thousand of these for a request; to unpack the jobs would take it four times as long.
 WIRE_HEAD = Struct(">cxBxxI4x4s20x10sB")
 _FLAGS_AT = 2
 _EXPIRES_AT = slice(5, 9)

@@ -355,7 +355,14 @@ class Attempt:
 
     def _patiently(self, write: Callable[[], T]) -> T:
         """`write`, again while Redis is away; told to stop, the lease's end makes the batch ambiguous."""
+
+        def told_once(state: RetryCallState) -> None:
+            if state.attempt_number == 1:
+                error = cast("Future", state.outcome).exception()
+                self.journal.waiting(error.problem if isinstance(error, OutboxUnavailable) else "")
+
         retrying = Retrying(
+            before_sleep=told_once,
             retry=retry_if_exception_type(OutboxUnavailable),
             stop=stop_when_event_set(self._stopping),
             wait=wait_random_exponential(multiplier=0.05, max=1.0),

@@ -38,8 +38,8 @@ class Composed:
 #: One `msg` in the making: its reference, when it expires, what follows the recipients, its content, the
 #: recipients, and the job of each. A plain tuple, because a thousand are made for a request.
 _Msg = tuple[str, int, bytes, bytes, list[bytes], list[int]]
-#: A msg is found by bucket and random end, the reference without its partition; a second content or expiry under
-#: one reference is found by all three.
+#: A msg is found by bucket and random end, the reference without its partition; a second content or expiry
+#: under one reference is found by all three.
 _Name = bytes | tuple[bytes, bytes, int]
 
 

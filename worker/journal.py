@@ -86,6 +86,10 @@ class Journal:
     def unposted(self, batch: Batch, why: str) -> None:
         self._log.warning("batch.unposted", batch=batch.id, lane=batch.lane.value, why=why)
 
+    def waiting(self, problem: str) -> None:
+        """Redis does not take what was learnt of a batch, which is offered until it does."""
+        self._log.warning("redis.awaited", problem=problem)
+
     def mismatched(self, batch: Batch, *, missing: int, extra: int) -> None:
         """Rows of an answer that do not fit what was sent: an alarm."""
         self._log.error("answer.mismatched", batch=batch.id, missing=missing, extra=extra)

@@ -24,7 +24,7 @@
 --   idem:<hmac>     string id, random end, payload digest    call:<id> string  the answer to a repeated call
 -- An id inside these structures is bucket (4) and tail (20), 24 characters.
 local prefix = string.match(KEYS[1], '^(.-}:)')
-local call, sub, byte, char = redis.call, string.sub, string.byte, string.char
+local call, sub, byte, char, min = redis.call, string.sub, string.byte, string.char, math.min
 local clock = call('TIME')
 local now_s = tonumber(clock[1])
 local now_ms = now_s * 1000 + math.floor(tonumber(clock[2]) / 1000)
@@ -89,7 +89,10 @@ local function job_bucket(job) return sub(job, 14, 17) end
 local function job_tail(job) return sub(job, 18, 37) end
 local function job_random(job) return sub(job, 38, 47) end
 local function job_lane(job) return sub(job, 2, 2) end
-local function job_expired(job) return u32(job, 6) <= now_s end
+local function job_expired(job)
+  local a, b, c, d = byte(job, 6, 9) -- `u32` without its call: this is asked of every message at each claim
+  return ((a * 256 + b) * 256 + c) * 256 + d <= now_s
+end
 local function job_flag(job, flag) return math.floor(byte(job, 3) / flag) % 2 == 1 end
 local function job_counted(job, attempts, resends)
   return sub(job, 1, 3) .. char(math.min(255, byte(job, 4) + attempts))
@@ -104,15 +107,15 @@ local function entry(letter, reason, code)
 end
 local function row_state(row) return sub(row, 2, 2) end
 local function row_append(row, letter, mark, attempts, resends, parts)
-  local count = byte(row, 8)
-  local history = sub(row, HISTORY_AT + 1, HISTORY_AT + ENTRY * count)
+  local made, resent, had, count = byte(row, 5, 8)
+  local history_end = HISTORY_AT + ENTRY * count
+  local history = sub(row, 9, history_end)
   if count >= MOST_ENTRIES then -- the first entry stays, the oldest of the others goes
-    history = sub(history, 1, ENTRY) .. sub(history, 2 * ENTRY + 1)
+    history = sub(row, 9, HISTORY_AT + ENTRY) .. sub(row, HISTORY_AT + 2 * ENTRY + 1, history_end)
     count = count - 1
   end
-  return sub(row, 1, 1) .. letter .. sub(row, 3, 4) .. char(math.min(255, byte(row, 5) + attempts))
-    .. char(math.min(255, byte(row, 6) + resends)) .. char(parts or byte(row, 7)) .. char(count + 1)
-    .. sub(row, 9, HISTORY_AT) .. history .. mark .. sub(row, HISTORY_AT + 1 + ENTRY * byte(row, 8))
+  local counters = char(min(255, made + attempts), min(255, resent + resends), parts or had, count + 1)
+  return sub(row, 1, 1) .. letter .. sub(row, 3, 4) .. counters .. history .. mark .. sub(row, history_end + 1)
 end
 -- A note is an extra, "n": a JSON string at the end of the row's JSON. Of two, a reader takes the last.
 local function row_noted(row, note)
@@ -122,14 +125,15 @@ end
 
 -- Every move of a row is booked twice: in its bucket and in the partition.
 local booked, dirty = {}, false
-local function book(bucket, from, to)
+local function book(bucket, from, to, times)
   local page = booked[bucket]
   if not page then
     page = {}
     booked[bucket] = page
   end
-  if from then page[from] = (page[from] or 0) - 1 end
-  if to then page[to] = (page[to] or 0) + 1 end
+  times = times or 1
+  if from then page[from] = (page[from] or 0) - times end
+  if to then page[to] = (page[to] or 0) + times end
   dirty = true
 end
 local function close_books()
@@ -155,7 +159,7 @@ end
 -- Shared content goes with the last job that needs it: released wherever a job's bytes are dropped.
 local released = {}
 local function release_content(job)
-  if job_flag(job, SHARED) then
+  if byte(job, 3) % 4 >= SHARED then -- `job_flag` without its calls: asked of every message that ends
     local digest = job_digest(job)
     released[digest] = (released[digest] or 0) + 1
   end
@@ -173,38 +177,51 @@ end
 local function load_rows(ids)
   local by_bucket, rows = {}, {}
   for i = 1, #ids do
-    local bucket = sub(ids[i], 1, 4)
+    local id = ids[i]
+    local bucket = sub(id, 1, 4)
     local page = by_bucket[bucket]
     if not page then
-      page = {tails = {}, at = {}}
+      page = {count = 0, tails = {}, at = {}}
       by_bucket[bucket] = page
     end
-    page.tails[#page.tails + 1] = sub(ids[i], 5, 24)
-    page.at[#page.at + 1] = i
+    local count = page.count + 1 -- `#` of a table would search for its end each time
+    page.count, page.tails[count], page.at[count] = count, sub(id, 5, 24), i
   end
   for bucket, page in pairs(by_bucket) do
     local found = call('HMGET', key('rows:', bucket), unpack(page.tails))
     for n = 1, #found do rows[page.at[n]] = found[n] end
   end
-  return rows
+  return rows, by_bucket
+end
+local MOST_ARGUMENTS = 2000 -- Lua's stack takes some 8000, and an error here would undo nothing; an even number
+local function write_rows(bucket, page, count)
+  for at = 1, count, MOST_ARGUMENTS do
+    call('HSET', key('rows:', bucket), unpack(page, at, min(at + MOST_ARGUMENTS - 1, count)))
+  end
+end
+-- Write `changed[i]`, the new row of the i-th id, where there is one; the pages are those of `load_rows`.
+local function write_changed(by_bucket, changed)
+  for bucket, page in pairs(by_bucket) do
+    local pairs_of, count = {}, 0
+    for n = 1, page.count do
+      local row = changed[page.at[n]]
+      if row then pairs_of[count + 1], pairs_of[count + 2], count = page.tails[n], row, count + 2 end
+    end
+    write_rows(bucket, pairs_of, count)
+  end
 end
 local pending = {}
 local function save_row(bucket, tail, row)
   local page = pending[bucket]
   if not page then
-    page = {}
+    page = {count = 0}
     pending[bucket] = page
   end
-  page[#page + 1] = tail
-  page[#page + 1] = row
+  local count = page.count
+  page[count + 1], page[count + 2], page.count = tail, row, count + 2
 end
-local MOST_ARGUMENTS = 2000 -- Lua's stack takes some 8000, and an error here would undo nothing; an even number
 local function close_rows()
-  for bucket, page in pairs(pending) do
-    for at = 1, #page, MOST_ARGUMENTS do
-      call('HSET', key('rows:', bucket), unpack(page, at, math.min(at + MOST_ARGUMENTS - 1, #page)))
-    end
-  end
+  for bucket, page in pairs(pending) do write_rows(bucket, page, page.count) end
 end
 
 -- Move one message, whose row is `row`, to the state `letter`; returns the new row.
