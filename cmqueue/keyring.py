@@ -23,7 +23,8 @@ KEY = ROOT + "key"
 FINGERPRINT = ROOT + "fingerprint"
 VARIABLE = "CMQUEUE_SECRET_KEY"
 
-# Puts the first of the fingerprints ARGV in force where none is, or where another of them is.
+# Puts the first of the fingerprints ARGV in force where none is, or where another of them is; but
+# never one that was replaced before: whoever still begins with it is behind.
 # Returns {what Redis keeps now, the fingerprint that was replaced or ""}
 _AGREE = """
 local kept = redis.call('GET', KEYS[1])
@@ -32,9 +33,9 @@ if not kept then
   return {ARGV[1], ''}
 end
 local current, retired = string.match(kept, '^(%w+)(.*)$')
+if ARGV[1] == current or string.find(retired, ' ' .. ARGV[1] .. '@', 1, true) then return {kept, ''} end
 for n = 2, #ARGV do
-  if ARGV[n] == current and ARGV[1] ~= current then
-    retired = string.gsub(retired, ' ' .. ARGV[1] .. '@%d+', '') -- it may come back
+  if ARGV[n] == current then
     kept = ARGV[1] .. ' ' .. current .. '@' .. redis.call('TIME')[1] .. retired
     redis.call('SET', KEYS[1], kept)
     return {kept, current}
@@ -84,9 +85,10 @@ class Keyring:
         return [kept if name == GENERATED else name for name in self._names]
 
     def agree(self) -> tuple[bytes, ...]:
-        """The keys to work with, the first of them in force, if need be from now on.
+        """The keys to work with, the one in force first, if need be from now on.
 
-        Raises SettingsError where the key in force is not the first of these and cannot be replaced by it.
+        A key that was replaced stays so: who begins with it works with the one in force, if it has that too.
+        Raises SettingsError where it has not, and its first can't replace it.
         """
         if self.is_generated and self.marks() is None:
             client = self._scripts.client
@@ -98,11 +100,12 @@ class Keyring:
         marks = [fingerprint(key) for key in keys]
         kept, replaced = self._scripts.guarded(lambda: self._agree(keys=[FINGERPRINT], args=marks))
         agreed = Marks.parse(kept)
-        if agreed.current != marks[0]:
+        if agreed.current not in marks:
             raise SettingsError(VARIABLE, _refusal(agreed.retired.get(marks[0])))
         if replaced:
             log.warning("key.rotated", current=marks[0], retired=replaced.decode())
-        return keys
+        in_force = keys[marks.index(agreed.current)]
+        return (in_force, *(key for key in keys if key != in_force))
 
 
 def _refusal(retired_at: int | None) -> str:

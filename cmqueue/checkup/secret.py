@@ -26,6 +26,13 @@ def secret_checks(outbox: Outbox) -> Iterator[Check]:
     if held[0] == marks.current:
         place = "kept in Redis" if keyring.is_generated else "as set here"
         yield LIBRARY.ok("key", f"the installation's, {place}")
+    elif marks.current in held and held[0] in marks.retired:
+        yield LIBRARY.warn(
+            "key",
+            f"the first key was replaced at {iso(marks.retired[held[0]])}; the new one names the messages",
+            VARIABLE,
+            do="put the new key first",
+        )
     elif marks.current in held:
         yield LIBRARY.warn(
             "key",

@@ -12,7 +12,7 @@ from cmqueue.keyring import FINGERPRINT
 from cmqueue.settings import DAY, LibrarySettings
 from demo.valkey import RunningServer
 
-OLD, NEW = "the first of our keys", "the second of our keys"
+OLD, NEW, THIRD = "the first of our keys", "the second of our keys", "the third of our keys"
 VARIABLE = "CMQUEUE_SECRET_KEY"
 
 
@@ -44,8 +44,19 @@ def test_before_a_rotation(run: Run, rotated: Outbox) -> None:
     """A first key that is not in force, but knows it, would come into force: said, not done."""
     before = rotated.scripts.client.get(FINGERPRINT)
 
-    assert "warn" == keys(run, f"{OLD},{NEW}")[0][0]
+    level, found, _ = keys(run, f"{THIRD},{NEW}")[0]
+
+    assert "warn" == level
+    assert "makes it so" in found
     assert before == rotated.scripts.client.get(FINGERPRINT)
+
+
+def test_an_old_key_before_the_new_one(run: Run, rotated: Outbox) -> None:
+    """Messages are named with the new one all the same."""
+    level, found, do = keys(run, f"{OLD},{NEW}")[0]
+
+    assert ("warn", "put the new key first") == (level, do)
+    assert "was replaced at 20" in found
 
 
 def test_the_old_key_alone(run: Run, rotated: Outbox) -> None:

@@ -147,13 +147,28 @@ def test_a_rotation_is_remembered_with_its_time(open_with: Open) -> None:
     assert all(now <= at <= now + 60 for at in marks.retired.values())
 
 
-def test_a_key_may_come_back(open_with: Open) -> None:
-    """Who knows the key in force may put an older one before it: it is retired no more."""
-    for keys in ((OLD,), (NEW, OLD), (OLD, NEW)):
-        marks = open_with(*keys).registry.keyring.marks()
+def test_a_replaced_key_does_not_come_back(open_with: Open) -> None:
+    """A straggler that begins with it and has the new one too works with the new one; nothing changes."""
+    open_with(OLD)
+    after = open_with(NEW, OLD)
+    before = after.registry.keyring.marks()
 
-    assert marks is not None
-    assert (fingerprint(OLD.encode()), [fingerprint(NEW.encode())]) == (marks.current, list(marks.retired))
+    straggler = open_with(OLD, NEW)
+
+    assert before == straggler.registry.keyring.marks()
+    assert (NEW.encode(), OLD.encode()) == straggler.registry.keys
+    named = straggler.enqueue(_message("a"))
+    assert Receipt(*named[:2], duplicate=True) == open_with(NEW).enqueue(_message("a"))
+    with pytest.raises(SettingsError, match="was replaced"):
+        open_with(OLD)
+
+
+def test_going_back_is_going_on_to_a_third_key(open_with: Open) -> None:
+    """It replaces the second; neither of the others names again."""
+    for keys in ((OLD,), (NEW, OLD), (NEW, OLD, OTHER), (OTHER, NEW, OLD)):
+        names = open_with(*keys).registry.keys
+
+    assert [OTHER.encode()] * 2 == [names[0], open_with(OLD, NEW, OTHER).registry.key]
 
 
 @pytest.mark.parametrize("keys", [(OLD,), (OTHER,), (OTHER, OLD)], ids=["old", "other", "other and old"])
