@@ -19,8 +19,10 @@ from worker.journal import Journal, log
 from worker.liveness import Liveness
 
 TICK = 1.0
-#: After Redis was away, those who hold batches settle them first.
+#: After Redis was away, those who hold batches settle them first. Each asks again within a second of its last
+#: call's end, and that call may have begun just before: CMQUEUE_REDIS_TIMEOUT.
 PATIENCE = 5.0
+BEYOND_TIMEOUT = 2.0
 SCAN_EVERY = 5
 FORGET_EVERY = 60
 MOST_PASSES = 100
@@ -39,6 +41,7 @@ class Sweeper:
         self._settings = settings
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="cmqueue-sweeper", daemon=True)
+        self._patience = max(PATIENCE, settings.redis_timeout + BEYOND_TIMEOUT)
         self._reclaim_from = 0.0
         self._scanned: dict[tuple[str, Lane], int] = {}
         self._helpers: dict[tuple[str, Lane], threading.Thread] = {}
@@ -52,6 +55,8 @@ class Sweeper:
         )
 
     def start(self) -> None:
+        """Begin to sweep; with patience, since Redis may be just back from an outage not seen here."""
+        self._reclaim_from = time.monotonic() + self._patience
         self._thread.start()
 
     def stop(self) -> None:
@@ -79,7 +84,7 @@ class Sweeper:
                     away = False
                 self._give_up_if_stuck()
             except OutboxUnavailable as error:
-                self._reclaim_from = time.monotonic() + PATIENCE
+                self._reclaim_from = time.monotonic() + self._patience
                 self._liveness.interrupted()
                 if not away:
                     log.error("redis.unreachable", problem=error.problem)

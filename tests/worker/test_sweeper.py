@@ -1,0 +1,66 @@
+"""The sweeper in its process: whom it leaves alone and for how long, and what does not stop it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from harness import TOKEN
+
+import worker.sweeper
+from cmqueue import Message, Outbox, Receipt
+from cmqueue.claim import Batch
+from cmqueue.lane import Lane
+from cmqueue.partition import Partition
+from config.settings import WorkerSettings
+from worker.drain import Drain
+from worker.journal import Journal
+from worker.sweeper import Sweeper
+
+NOBODY = "http://127.0.0.1:9/"
+
+
+def sweeper_of(outbox: Outbox, **settings: str) -> Sweeper:
+    """A sweeper with a drain that nobody wakes."""
+    outbox.waker.wake = lambda *_: True  # type: ignore[method-assign]
+    given = {"CMQUEUE_PRODUCT_TOKEN": TOKEN, "CMQUEUE_ENDPOINT": NOBODY} | settings
+    made = WorkerSettings.from_env(given)
+    return Sweeper(Drain(outbox, made, list(Lane), 4), made)
+
+
+def enqueue(outbox: Outbox, **options: Any) -> str:
+    receipt = outbox.enqueue(Message(sender="Acme", to="+31600000001", text="Hi"), **options)
+    assert isinstance(receipt, Receipt)
+    return receipt.id
+
+
+def posting(partition: Partition, batch: str = "x") -> None:
+    """A batch that is being posted, and whose lease has ended."""
+    claimed, _ = partition.claim(batch, list(Lane), lease=60)
+    assert isinstance(claimed, Batch)
+    partition.mark(batch, lease=0, earliest_expiry=0)
+
+
+@pytest.mark.parametrize(("timeout", "seconds"), [("2", 5), ("10", 12)])
+def test_a_sweeper_that_starts_leaves_holders_the_time_to_settle(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch, timeout: str, seconds: int
+) -> None:
+    """
+    Redis may just be back: a holder asks again within its call's time and a second. Then it reclaims.
+    """
+    clock = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr(worker.sweeper, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    partition = outbox.registry.partition("default")
+    enqueue(outbox)
+    posting(partition)
+    sweeper = sweeper_of(outbox, CMQUEUE_REDIS_TIMEOUT=timeout)
+    sweeper.stop()  # its thread ends at once: the test sweeps
+    sweeper.start()
+
+    found = []
+    for clock.now in (1000.0, 1000.0 + seconds - 0.1, 1000.0 + seconds):
+        sweeper.sweep(partition, Journal(partition.code, "default", b"key"), 1)
+        found.append(bool(partition.members("x")))
+
+    assert [True, True, False] == found
