@@ -8,7 +8,7 @@ import threading
 import time
 
 from cmqueue.errors import OutboxUnavailable
-from cmqueue.job import Job
+from cmqueue.job import KEY_AT, Job, UnknownFormat
 from cmqueue.lane import Lane
 from cmqueue.partition import Partition
 from cmqueue.sweep import SweepRules
@@ -74,11 +74,7 @@ class Sweeper:
         while not self._stop.wait(0 if tick == 0 else TICK * random.uniform(0.9, 1.1)):
             tick += 1
             try:
-                self._neglected.clear()
-                for partition, account in self._drain.partitions():
-                    self.sweep(
-                        partition, Journal(partition.code, account, self._drain.outbox.registry.key), tick
-                    )
+                self._tick(tick)
                 if away:
                     log.info("redis.recovered")
                     away = False
@@ -92,6 +88,18 @@ class Sweeper:
             except Exception:  # noqa: BLE001 - see below
                 # A sweeper that died would be a worker that heals nothing, for ever.
                 log.exception("sweep.failed")
+
+    def _tick(self, tick: int) -> None:
+        """Sweep every partition; what is wrong in one does not keep the others from healing."""
+        self._neglected.clear()
+        for partition, account in self._drain.partitions():
+            journal = Journal(partition.code, account, self._drain.outbox.registry.key)
+            try:
+                self.sweep(partition, journal, tick)
+            except OutboxUnavailable:
+                raise
+            except Exception:  # noqa: BLE001 - as in `_run`
+                log.exception("sweep.failed", account=account, partition=partition.code)
 
     def sweep(self, partition: Partition, journal: Journal, tick: int) -> None:
         """One tick for one partition."""
@@ -125,7 +133,7 @@ class Sweeper:
         lost = partition.lost()
         for batch in lost:
             if batch.posting:
-                journal.lease_lost(batch.id, [Job.unpack(job) for job in batch.jobs])
+                journal.lease_lost(batch.id, [_unpacked(job) for job in batch.jobs])
         return [batch.id for batch in lost]
 
     def _give_up_if_stuck(self) -> None:
@@ -150,3 +158,12 @@ class Sweeper:
         )
         self._helpers[partition, lane] = helper
         helper.start()
+
+
+def _unpacked(packed: bytes) -> Job:
+    """The job; of one in a newer version's format only what every version finds in its place: who it is."""
+    try:
+        return Job.unpack(packed)
+    except (UnknownFormat, KeyError):
+        key, random = packed[KEY_AT].decode("ascii", "replace"), packed[KEY_AT.stop :][:10]
+        return Job("", 0, 0, 0, 0, 0, key[:4], key[4:], random.decode("ascii", "replace"), "", b"")

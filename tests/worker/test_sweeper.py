@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from harness import TOKEN
+from structlog.testing import capture_logs
 
 import worker.sweeper
-from cmqueue import Message, Outbox, Receipt
+from cmqueue import Message, Outbox, Receipt, State
 from cmqueue.claim import Batch
 from cmqueue.lane import Lane
 from cmqueue.partition import Partition
@@ -19,6 +20,7 @@ from worker.journal import Journal
 from worker.sweeper import Sweeper
 
 NOBODY = "http://127.0.0.1:9/"
+TWO_ACCOUNTS = f'{{"default": "{TOKEN}", "shop": "{TOKEN}"}}'
 
 
 def sweeper_of(outbox: Outbox, **settings: str) -> Sweeper:
@@ -64,3 +66,57 @@ def test_a_sweeper_that_starts_leaves_holders_the_time_to_settle(
         found.append(bool(partition.members("x")))
 
     assert [True, True, False] == found
+
+
+def state(outbox: Outbox, id: str) -> State:
+    status = outbox.status(id)
+    assert status is not None
+    return status.state
+
+
+def test_what_fails_in_one_partition_fails_in_no_other(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    The sweep goes on with the next one, and the line says which it was.
+    """
+    partitions = [outbox.registry.partition(account) for account in ("default", "shop")]
+    ids = [enqueue(outbox, account=account) for account in ("default", "shop")]
+    for partition in partitions:
+        posting(partition)
+    wrong = partitions[0].code
+    told = Journal.lease_lost
+
+    def lease_lost(journal: Journal, *args: Any) -> None:
+        if journal.partition == wrong:
+            raise LookupError
+        told(journal, *args)
+
+    monkeypatch.setattr(Journal, "lease_lost", lease_lost)
+
+    with capture_logs() as lines:
+        sweeper_of(outbox, CMQUEUE_ACCOUNTS=TWO_ACCOUNTS)._tick(1)
+
+    assert [State.POSTING, State.AMBIGUOUS] == [state(outbox, id) for id in ids]
+    assert [("default", wrong)] == [
+        (line["account"], line["partition"]) for line in lines if line["event"] == "sweep.failed"
+    ]
+
+
+def test_doubt_about_a_newer_versions_message_is_told(outbox: Outbox) -> None:
+    """
+    A batch that a newer worker was posting: this version can't read the job, but whom it is about.
+    """
+    partition, client = outbox.registry.partition("default"), outbox.scripts.client
+    id = enqueue(outbox, lane="bulk")
+    packed = client.lindex(partition.prefix + "lane:b", 0)
+    client.lset(partition.prefix + "lane:b", 0, b"2" + packed[1:])
+    posting(partition)
+
+    with capture_logs() as lines:
+        sweeper_of(outbox)._tick(1)
+
+    assert State.AMBIGUOUS is state(outbox, id)
+    (line,) = [line for line in lines if line["event"] == "message.ambiguous"]
+    reference = partition.code + packed[13:17].decode() + packed[37:47].decode()
+    assert (id, reference) == (line["id"], line["reference"])
