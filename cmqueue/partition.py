@@ -220,8 +220,8 @@ class Partition:
             args += (key, settlement.pack())
         return [key.decode() for key in self._run("prove", *args)]
 
-    def sweep(self, rules: SweepRules, lanes: Sequence[Lane], *, lost: Sequence[str] = ()) -> Swept:
-        """One pass over what time moves; of the batches, only those `lost` whose lease has ended."""
+    def sweep(self, rules: SweepRules, lanes: Sequence[Lane], *, lost: Sequence[Lost] = ()) -> Swept:
+        """One pass over what time moves; of the batches, only those `lost` that are as they were read."""
         resend = [_ms(rules.resend_after.get(lane, rules.reconcile)) for lane in Lane]
         reply = self._run_watched(
             "sweep",
@@ -233,7 +233,7 @@ class Partition:
             _letters(lanes),
             _ms(rules.stale_after),
             WAKE_MS,
-            *lost,
+            *chain.from_iterable((batch.id, batch.ended_ms) for batch in lost),
         )
         told = [part.decode() for part in reply[3]]
         return Swept(
@@ -245,7 +245,10 @@ class Partition:
 
     def lost(self) -> list[Lost]:
         """Batches whose lease has ended, to be told of before a sweep frees their messages."""
-        return [Lost(batch.decode(), phase == b"posting", jobs) for batch, phase, jobs in self._run("lost")]
+        return [
+            Lost(batch.decode(), int(end), phase == b"posting", jobs)
+            for batch, end, phase, jobs in self._run("lost")
+        ]
 
     def neglected(self, lanes: Sequence[Lane], patience: float) -> list[Lane]:
         """Lanes with a backlog that nothing holds and no process has claimed from for `patience` seconds."""

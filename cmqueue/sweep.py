@@ -29,9 +29,10 @@ class Told(NamedTuple):
 
 
 class Lost(NamedTuple):
-    """A batch whose lease has ended. `posting` when it may have been sent."""
+    """A batch whose lease has ended, at `ended_ms`. `posting` when it may have been sent."""
 
     id: str
+    ended_ms: int
     posting: bool
     jobs: list[bytes]
 

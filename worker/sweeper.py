@@ -11,7 +11,7 @@ from cmqueue.errors import OutboxUnavailable
 from cmqueue.job import KEY_AT, Job, UnknownFormat
 from cmqueue.lane import Lane
 from cmqueue.partition import Partition
-from cmqueue.sweep import SweepRules
+from cmqueue.sweep import Lost, SweepRules
 from config.settings import WorkerSettings
 from worker import failpoint
 from worker.drain import Drain
@@ -109,6 +109,7 @@ class Sweeper:
         for _ in range(MOST_PASSES):
             swept = partition.sweep(self._rules, self._drain.lanes, lost=lost)
             failpoint.at("sweep_moved")
+            lost = []  # only the first pass knows these as they are
             journal.swept(swept.told)
             for lane in swept.wake:
                 self._drain.outbox.waker.wake(lane, partition.code)
@@ -126,7 +127,7 @@ class Sweeper:
             partition.drop(self._settings.retention_seconds)
         failpoint.at("sweep_end")
 
-    def _lost(self, partition: Partition, journal: Journal) -> list[str]:
+    def _lost(self, partition: Partition, journal: Journal) -> list[Lost]:
         """The batches to reclaim, those in doubt logged first; none while their holders may settle them."""
         if time.monotonic() < self._reclaim_from:
             return []
@@ -134,7 +135,7 @@ class Sweeper:
         for batch in lost:
             if batch.posting:
                 journal.lease_lost(batch.id, [_unpacked(job) for job in batch.jobs])
-        return [batch.id for batch in lost]
+        return lost
 
     def _give_up_if_stuck(self) -> None:
         """End the process, for its supervisor to start anew, when it stands still without a reason."""

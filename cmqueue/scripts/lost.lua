@@ -1,8 +1,10 @@
 -- Batches whose lease has ended, read only: what is in doubt is logged before anything makes it resendable.
--- Returns triples {batch, phase, jobs}, 10 at most
+-- Returns {batch, end of its lease in ms, phase, jobs} for each, 10 at most
 local lost = {}
-for i, id in ipairs(call('ZRANGEBYSCORE', key('leases'), '-inf', now_ms, 'LIMIT', 0, 10)) do
+local ended = call('ZRANGEBYSCORE', key('leases'), '-inf', now_ms, 'WITHSCORES', 'LIMIT', 0, 10)
+for i = 1, #ended, 2 do
+  local id = ended[i]
   local phase = call('HGET', key('meta:', id), 'phase') or ''
-  lost[i] = {id, phase, phase == 'posting' and call('LRANGE', key('batch:', id), 0, -1) or {}}
+  lost[#lost + 1] = {id, ended[i + 1], phase, phase == 'posting' and call('LRANGE', key('batch:', id), 0, -1) or {}}
 end
 return lost

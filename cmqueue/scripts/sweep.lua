@@ -3,7 +3,8 @@
 --       3 urgent, 4 normal, 5 bulk: doubt before a resend, ms  6 most resends
 --       7 how long dead and unknown messages are kept, ms  8 lanes to look after, letters
 --       9 a lane is stale when nothing was claimed for this long, ms  10 wake-up token's life, ms
---       11... batches to reclaim, if their lease has ended, then process and the sequence that it knows
+--       11... batches to reclaim, each with the end of its lease as `lost` read it, ms,
+--       then process and the sequence that it knows
 -- Returns {lanes to wake, lanes to drain without the broker, 1 when more is left to move,
 --          a list of word, id, detail, word, …}
 -- Every step is idempotent; any number of sweepers may run.
@@ -29,11 +30,11 @@ local function due_in(zset)
   return ids, call('HMGET', key('jobs'), unpack(ids)), load_rows(ids)
 end
 
--- 1. Batches whose lease has ended: free to go again when never posted, in doubt otherwise.
-for n = 11, #ARGV do
-  local id = ARGV[n]
-  local lease_end = call('ZSCORE', key('leases'), id)
-  if lease_end and tonumber(lease_end) <= now_ms then
+-- 1. Batches whose lease has ended: free to go again when never posted, in doubt otherwise. One that was marked since the
+-- sweeper read it has a later end: it may have been posted, and of that nothing is logged yet.
+for n = 11, #ARGV, 2 do
+  local id, seen = ARGV[n], tonumber(ARGV[n + 1])
+  if tonumber(call('ZSCORE', key('leases'), id)) == seen then
     local meta, batch = key('meta:', id), key('batch:', id)
     local about = call('HMGET', meta, 'lane', 'phase', 'reclaims')
     local lane = about[1]

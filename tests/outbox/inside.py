@@ -14,7 +14,7 @@ from cmqueue.partition import Endpoint, GateRules, Partition
 from cmqueue.row import Row
 from cmqueue.settlement import Settlement
 from cmqueue.state import Reason, State
-from cmqueue.sweep import Lost, SweepRules, Swept
+from cmqueue.sweep import SweepRules, Swept
 
 LONG_AGO = 1
 LANES = tuple(Lane)
@@ -61,6 +61,7 @@ class Inside:
         self.client = outbox.scripts.client
         self._age = self.client.register_script(_AGE)
         self._batches = 0
+        self._moments = 0
 
     def at(self, name: str) -> str:
         return self.partition.prefix + name
@@ -105,15 +106,15 @@ class Inside:
 
     def sweep(self, **rules: Any) -> Swept:
         """One pass, with everything reclaimed whose lease has ended."""
-        lost: list[Lost] = self.partition.lost()
-        return self.partition.sweep(SweepRules(**rules), LANES, lost=[batch.id for batch in lost])
+        return self.partition.sweep(SweepRules(**rules), LANES, lost=self.partition.lost())
 
     # --- letting time pass -----------------------------------------------------------------------------
 
     def _past(self, zset: str, members: Iterable[str] | None = None) -> None:
         chosen = self.client.zrange(self.at(zset), 0, -1) if members is None else list(members)
         if chosen:
-            self.client.zadd(self.at(zset), dict.fromkeys(chosen, LONG_AGO), xx=True)
+            self._moments += 1  # a lease that was renewed ends at another time than before
+            self.client.zadd(self.at(zset), dict.fromkeys(chosen, LONG_AGO + self._moments), xx=True, lt=True)
 
     def end_leases(self, *ids: str) -> None:
         """The leases of these batches, or of all, have ended."""

@@ -43,7 +43,7 @@ from cmqueue.partition import Endpoint, GateRules
 from cmqueue.settings import LibrarySettings
 from cmqueue.settlement import Settlement
 from cmqueue.state import Reason, State
-from cmqueue.sweep import SweepRules
+from cmqueue.sweep import Lost, SweepRules
 from demo.valkey import RunningServer
 
 MAX_RESENDS = 2
@@ -123,6 +123,8 @@ class OutboxMachine(RuleBasedStateMachine):
         self.lane: dict[str, Lane] = {}  # of every batch that ever was
         self.paused: set[Lane] = set()
         self.rolled_back = False
+        self.read: list[Lost] = []  # what a slow sweeper has read of the leases
+        self.marked: set[str] = set()  # the batches that were marked since
         self.looks = 0
         type(self).references = count()
 
@@ -324,6 +326,7 @@ class OutboxMachine(RuleBasedStateMachine):
         assert len(self.batches[batch]) == left
         if left:
             self.phase[batch] = State.POSTING
+            self.marked.add(batch)
         else:
             del self.batches[batch], self.phase[batch]
 
@@ -440,19 +443,27 @@ class OutboxMachine(RuleBasedStateMachine):
         at=ANY,
         many=st.integers(1, 20),
         zset=st.sampled_from([*TIMES, "all"]),
+        slow=st.booleans(),
     )
-    def let_time_pass(self, at: int, many: int, zset: str) -> None:
+    def let_time_pass(self, at: int, many: int, zset: str, slow: bool) -> None:
         for name in TIMES:
             if zset in (name, "all"):
                 members = sorted(self.inside.client.zrange(self.inside.at(name), 0, -1))
                 self.inside._past(name, some(members, at, many))
+        if not slow:
+            self.look()
         self.sweep()
 
+    @move()
+    def look(self) -> None:
+        self.read = self.partition.lost()
+        self.marked.clear()
+
     def sweep(self) -> None:
-        lost = {batch.id: batch.posting for batch in self.partition.lost()}
+        lost = {one.id: one.posting for one in self.read if one.id in self.phase.keys() - self.marked}
         over = {zset: self._past_keys(zset) for zset in ("doubt", "due", "kept")}
         rules = SweepRules(most=3, max_resends=MAX_RESENDS)
-        swept = self.partition.sweep(rules, list(Lane), lost=list(lost))
+        swept = self.partition.sweep(rules, list(Lane), lost=self.read)
         told = swept.told
         while swept.more:
             swept = self.partition.sweep(rules, list(Lane))

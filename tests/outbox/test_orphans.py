@@ -1,5 +1,6 @@
 """Batches whose holder vanished: free to go again when never posted, in doubt otherwise."""
 
+import pytest
 from inside import ACCEPTED, Inside, key_of, keys_of
 
 from cmqueue import Message
@@ -47,13 +48,33 @@ def test_a_lease_that_is_renewed_is_not_reclaimed(inside: Inside) -> None:
     _enqueue(inside, 1)
     batch = inside.batch()
     inside.end_leases()
-    seen = [lost.id for lost in inside.partition.lost()]
+    seen = inside.partition.lost()
     inside.mark(batch)
 
     swept = inside.partition.sweep(SweepRules(), list(Lane), lost=seen)
 
-    assert [batch.id] == seen
+    assert [batch.id] == [lost.id for lost in seen]
     assert [] == swept.told
+
+
+@pytest.mark.parametrize("marked", [False, True], ids=["claimed", "posting"])
+def test_a_batch_that_was_marked_since_it_was_read_is_left_alone(inside: Inside, marked: bool) -> None:
+    """It may have been posted since: its new doubt must be read and told of before anything resends it."""
+    _enqueue(inside, 1, guarantee="at_least_once")
+    batch = inside.batch()
+    if marked:
+        inside.mark(batch)
+    inside.end_leases()
+    seen = inside.partition.lost()
+    inside.mark(batch)
+    inside.end_leases()
+
+    assert [] == inside.partition.sweep(SweepRules(), list(Lane), lost=seen).told
+    (again,) = inside.partition.lost()
+    assert ([marked], True) == ([lost.posting for lost in seen], again.posting)
+    swept = inside.partition.sweep(SweepRules(), list(Lane), lost=[again])
+    assert ["ambiguous"] == [told.word for told in swept.told]
+    inside.check()
 
 
 def test_the_third_reclaim_splits(inside: Inside) -> None:

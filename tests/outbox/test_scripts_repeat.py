@@ -76,22 +76,20 @@ def _keys(inside: Inside) -> list[str]:
 
 def _singles(inside: Inside, *messages: Message, **options: Any) -> list[chunk.Slot]:
     place = inside.partition.code + bucket_at(NOW.timestamp())
+    keys = inside.outbox.registry.keys
+    singles = chunk.Singles(Lane.NORMAL, Options(**options), account="default", keys=keys)
     return [
-        chunk.single(
-            message, Lane.NORMAL, Options(**options), account="default", place=place, random=f"AAAAAAAAA{at}",
-            key=inside.outbox.registry.key, now=NOW.timestamp(),
-        )
+        singles.slot(message, place=place, random=f"AAAAAAAAA{at}", now=NOW.timestamp())
         for at, message in enumerate(messages)
-    ]  # fmt: skip
+    ]
 
 
-def _members(inside: Inside, numbers: list[str], **options: Any) -> tuple[chunk.Shared, list[chunk.Slot]]:
+def _members(inside: Inside, numbers: list[str], **options: Any) -> tuple[chunk.Shared, list[bytes]]:
     common = chunk.shared(CONTENT, Lane.BULK, Options(**options), NOW.timestamp())
     place = inside.partition.code + bucket_at(NOW.timestamp())
     key = inside.outbox.registry.key
-    return common, [
-        chunk.member(number, common, Lane.BULK, place=place, random="B" * 10, key=key) for number in numbers
-    ]
+    members = chunk.Members(common, Lane.BULK, place=place, random="B" * 10, key=key)
+    return common, [members.member(number)[1] for number in numbers]
 
 
 def _message(number: int, **options: Any) -> Message:
@@ -123,8 +121,8 @@ def test_enqueue(inside: Inside, options: list[dict[str, Any]], verdicts: str) -
 @pytest.mark.parametrize("options", [{}, {"send_at": TOMORROW}])
 def test_enqueue_of_a_broadcast_call(inside: Inside, options: dict[str, Any]) -> None:
     """A call that has an id of its own gets its first answer again; the repeated number stays a duplicate."""
-    common, slots = _members(inside, [*NUMBERS[:3], NUMBERS[0]], **options)
-    args = chunk.arguments(slots, retention=60, common=common, call_id=b"call-number-1")
+    common, jobs = _members(inside, [*NUMBERS[:3], NUMBERS[0]], **options)
+    args = chunk.member_arguments(jobs, common, retention=60, call_id=b"call-number-1")
 
     first, second = _twice(inside, lambda: inside.partition.enqueue(args))
 
@@ -133,8 +131,8 @@ def test_enqueue_of_a_broadcast_call(inside: Inside, options: dict[str, Any]) ->
 
 def test_enqueue_of_a_broadcast_again(inside: Inside) -> None:
     """Without a call id, a repeat finds all of them there and raises no count."""
-    common, slots = _members(inside, NUMBERS)
-    args = chunk.arguments(slots, retention=60, common=common)
+    common, jobs = _members(inside, NUMBERS)
+    args = chunk.member_arguments(jobs, common, retention=60)
 
     assert [b"nnnnnn", b"dddddd"] == [
         reply[1] for reply in _twice(inside, lambda: inside.partition.enqueue(args))
@@ -241,7 +239,7 @@ def test_prove(inside: Inside, fate: Settlement) -> None:
 def test_sweep(inside: Inside, passed: str) -> None:
     """What time moved is moved once; the same lost batches again are left alone."""
     inside._past(passed)
-    lost = [batch.id for batch in inside.partition.lost()]
+    lost = inside.partition.lost()
 
     first, second = _twice(inside, lambda: inside.partition.sweep(SweepRules(), LANES, lost=lost))
 
