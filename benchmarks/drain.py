@@ -1,0 +1,125 @@
+"""Taking messages out: ours, the bare loop and the naive worker, on equal stages. Messages per second.
+
+A rate counts from the first look at which the endpoint has taken something to the moment at which everything
+is accounted for, so that the start of a worker is not in it: ours has settled every message, the bare loop
+has acknowledged every batch, the naive worker is let off with its last POST.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from benchmarks.bare import HELD, fill
+from benchmarks.figures import Figures
+from benchmarks.messages import SENDER, distinct, numbers, text
+from benchmarks.naive import SEND, application
+from benchmarks.program import MIB, Program, cpu_of
+from benchmarks.scale import Scale
+from benchmarks.stage import THREADS, Stage, staged, wait_until
+from cmqueue import Content, Message
+
+LATENCIES = (0, 50)  #: milliseconds
+PROCESSES = (1, 2)
+REFERENCE = "A" * 16
+POOLS = {"threads": ("--pool", "threads", "-c", str(THREADS)), "solo": ("--pool", "solo")}
+
+
+def drain(scale: Scale) -> Figures:
+    """Every combination of what waits, the endpoint's latency and the number of processes."""
+    found: Figures = {}
+    for latency in LATENCIES:
+        for processes in PROCESSES:
+            place = f"{latency}ms.{processes}"
+            found |= _naive(scale, latency, processes, f"drain.distinct.{place}.naive")
+            for kind, count in (("distinct", scale.drain), ("broadcast", scale.drain_broadcast)):
+                found |= _bare(kind, count, latency, processes, f"drain.{kind}.{place}.bare")
+                found |= _ours(kind, count, latency, processes, f"drain.{kind}.{place}.ours")
+    return found
+
+
+def _ours(kind: str, count: int, latency: int, processes: int, name: str) -> Figures:
+    with staged(latency_ms=latency) as stage:
+        if kind == "distinct":
+            for _ in stage.outbox.enqueue_many(distinct(count), lane="bulk"):
+                pass
+        else:
+            stage.outbox.broadcast(Content(sender=SENDER, text=text(0)), numbers(count))
+        found = timed(stage, count, name, [stage.worker] * processes, lambda: stage.finished() == count)
+        if not stage.outbox.audit(recount=True).balanced:
+            raise RuntimeError("the books do not balance")
+        return found
+
+
+def _bare(kind: str, count: int, latency: int, processes: int, name: str) -> Figures:
+    with staged(latency_ms=latency) as stage:
+        if kind == "distinct":
+            fill(stage.client, (_whole(item) for item in distinct(count)))
+        else:
+            content = Content(sender=SENDER, text=text(0)).wire()
+            content = content[:-1] + f',"reference":"{REFERENCE}"}}'.encode()
+            fill(stage.client, (json.dumps({"number": to}).encode() for to in numbers(count)), content)
+
+        def acknowledged() -> bool:
+            return not any(True for _ in stage.client.scan_iter(f"{HELD}*", 1000))
+
+        return timed(stage, count, name, [stage.bare] * processes, acknowledged, ends=True)
+
+
+def _whole(item: dict[str, str]) -> bytes:
+    """An item of `msg`, ready."""
+    wire, to = Message(**item).wire(), item["to"].encode()
+    return b'{"to":[{"number":"%b"}],"reference":"%b",%b' % (to, REFERENCE.encode(), wire[1:])
+
+
+def _naive(scale: Scale, latency: int, processes: int, name: str) -> Figures:
+    """The better of two pools. Threads alone where the endpoint is slow: a single one would wait."""
+    count = scale.naive_slow if latency else scale.naive
+    best: Figures = {}
+    for pool in ["threads"] if latency else POOLS:
+        with staged(latency_ms=latency) as stage:
+            task = application(stage.server.url).tasks[SEND]
+            for item in distinct(count * processes):
+                task.delay(**item)
+            starts = [partial(stage.naive, *POOLS[pool], "-n", f"naive{at}") for at in range(processes)]
+            found = timed(stage, count * processes, name, starts, lambda: True)
+        if found[name] > best.get(name, 0.0):
+            best = found
+    return best
+
+
+def timed(
+    stage: Stage,
+    count: int,
+    name: str,
+    starts: Sequence[Callable[[], Program]],
+    accounted: Callable[[], bool],
+    *,
+    ends: bool = False,
+) -> Figures:
+    """Start the programs and time them; with CPU seconds per 100,000 messages, theirs and Redis's.
+
+    `ends` says that they end by themselves when nothing is left.
+    """
+    redis_before = cpu_of(stage.server.pid)
+    programs = [start() for start in starts]
+    watched = [] if ends else programs
+    before = [0.0 for _ in programs]
+    wait_until(lambda: stage.posted() > 0, watched)
+    taken, began = stage.posted(), time.perf_counter()
+    if not ends:
+        before = [program.cpu() for program in programs]
+    wait_until(lambda: stage.posted() >= count and accounted(), watched)
+    took = time.perf_counter() - began
+    if stage.posted() != count:
+        raise RuntimeError(f"{stage.posted()} messages were taken, {count} were put in")
+    found = {name: (count - taken) / took}
+    if not ends:
+        cpu = sum(program.cpu() for program in programs) - sum(before)
+        share = 100_000 / (count - taken)
+        found[f"cpu.{name}"] = cpu * share
+        found[f"cpu_redis.{name}"] = (cpu_of(stage.server.pid) - redis_before) * share
+        found[f"memory_worker.{name}"] = max(program.most_memory for program in programs) / MIB
+    return found

@@ -1,0 +1,38 @@
+"""How many messages each measurement takes: the whole run, and a short one to see that everything works."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Counts of messages, and seconds."""
+
+    single: int = 2_000  #: calls of what takes one message a call
+    many: int = 200_000
+    broadcast: int = 500_000
+    drain: int = 200_000
+    drain_broadcast: int = 400_000
+    naive: int = 2_500
+    naive_slow: int = 700  #: with an endpoint that takes its time
+    seconds: float = 15.0  #: of each measurement of latency
+    bulk: int = 200_000
+    memory: tuple[int, ...] = (10_000, 100_000, 1_000_000)
+    idle: float = 10.0
+
+
+WHOLE = Scale()
+SHORT = Scale(
+    single=200,
+    many=5_000,
+    broadcast=10_000,
+    drain=10_000,
+    drain_broadcast=10_000,
+    naive=200,
+    naive_slow=100,
+    seconds=1.0,
+    bulk=10_000,
+    memory=(2_000,),
+    idle=1.0,
+)

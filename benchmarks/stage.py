@@ -1,0 +1,107 @@
+"""The stage of one measurement: a Redis of its own, the sandbox in its own process, what runs between."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import redis
+
+from benchmarks.program import Program, started
+from cmqueue import Outbox
+from cmqueue.settings import LibrarySettings
+from demo.programs import TOKEN
+from demo.valkey import RunningServer
+from demo.valkey import running as redis_running
+from sandbox.running import SandboxClient
+from sandbox.running import running as sandbox_running
+
+#: As an outbox is run: append-only, synced each second. A rewrite would fall into one measurement alone.
+SERVER = ("--save", "", "--appendonly", "yes", "--auto-aof-rewrite-percentage", "0")
+PATIENCE = 240.0
+THREADS = 6  #: of our worker; the others get as many
+POLL = 0.04
+
+
+@dataclass
+class Stage:
+    """What a measurement works with."""
+
+    server: RunningServer
+    sandbox: SandboxClient
+    outbox: Outbox
+    logs: Path
+    client: redis.Redis
+    _open: ExitStack = field(repr=False)
+
+    def worker(self, **settings: str) -> Program:
+        """Our worker, as it starts with no flag."""
+        variables = {
+            "CMQUEUE_REDIS_URL": self.server.url,
+            "CMQUEUE_ENDPOINT": self.sandbox.endpoint,
+            "CMQUEUE_PRODUCT_TOKEN": TOKEN,
+            "CMQUEUE_LOG_FORMAT": "json",
+        }
+        return self._start(["celery", "-A", "worker", "worker"], variables | settings)
+
+    def naive(self, *flags: str) -> Program:
+        """A worker of one task per message."""
+        return self._start(["celery", "-A", "benchmarks.naive", "-q", "worker", *flags], self._named("NAIVE"))
+
+    def bare(self) -> Program:
+        """The loop that does the least."""
+        return self._start(["benchmarks.bare", str(THREADS)], self._named("BARE"))
+
+    def _named(self, prefix: str) -> dict[str, str]:
+        return {
+            f"{prefix}_REDIS_URL": self.server.url,
+            f"{prefix}_ENDPOINT": self.sandbox.endpoint,
+            f"{prefix}_TOKEN": TOKEN,
+        }
+
+    def _start(self, module: Sequence[str], variables: dict[str, str]) -> Program:
+        log = self.logs / f"{module[0]}.log"
+        return self._open.enter_context(started(module, variables, log))
+
+    def used(self) -> int:
+        """Bytes that the server's data take."""
+        return int(self.client.info("memory")["used_memory"])
+
+    def finished(self) -> int:
+        """Messages of the outbox that have ended."""
+        return sum(self.outbox.audit().finished.values())
+
+    def posted(self) -> int:
+        """Messages that the sandbox took."""
+        return int(self.sandbox.counts()["messages"])
+
+
+def wait_until(true: Callable[[], bool], programs: Sequence[Program] = (), poll: float = POLL) -> None:
+    """Return once it holds; raises TimeoutError, and RuntimeError where a program ended meanwhile."""
+    end = time.monotonic() + PATIENCE
+    while not true():
+        for program in programs:
+            program.look()
+        if time.monotonic() > end:
+            raise TimeoutError(f"nothing came of it in {PATIENCE:g} s")
+        time.sleep(poll)
+
+
+@contextmanager
+def staged(*, latency_ms: int = 0, **sandbox: object) -> Iterator[Stage]:
+    """A stage whose endpoint takes `latency_ms` for every answer; everything on it ends with it."""
+    flags: dict[str, object] = {"count_only": True, "no_pairs": True} | sandbox
+    if latency_ms:
+        flags["latency"] = f"fixed:{latency_ms}"
+    with ExitStack() as opened, tempfile.TemporaryDirectory(prefix="cmqueue-bench-") as logs:
+        server = opened.enter_context(redis_running(*SERVER, binary=shutil.which("redis-server")))
+        client = opened.enter_context(redis.Redis.from_url(server.url))
+        endpoint = opened.enter_context(sandbox_running(**flags))
+        outbox = opened.enter_context(Outbox(LibrarySettings.from_env({"CMQUEUE_REDIS_URL": server.url})))
+        programs = opened.enter_context(ExitStack())
+        yield Stage(server, endpoint, outbox, Path(logs), client, programs)

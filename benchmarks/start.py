@@ -1,0 +1,27 @@
+"""How soon a worker that starts has claimed, seconds; what one takes that is idle, per cent of a core."""
+
+from __future__ import annotations
+
+import time
+
+from benchmarks.figures import Figures
+from benchmarks.messages import distinct
+from benchmarks.scale import Scale
+from benchmarks.stage import staged, wait_until
+
+SETTLING = 2.0  #: seconds that the worker is left alone after its first drain
+
+
+def start(scale: Scale) -> Figures:
+    """From the start of the process to its first message on the wire; then idle."""
+    with staged(arrivals=True) as stage:
+        for _ in stage.outbox.enqueue_many(distinct(1000), lane="bulk"):
+            pass
+        worker = stage.worker()
+        wait_until(lambda: stage.posted() == 1000, [worker])
+        first = min(stage.sandbox.arrivals().values())
+        time.sleep(SETTLING)
+        before, began = worker.cpu(), time.perf_counter()
+        time.sleep(scale.idle)
+        idle = (worker.cpu() - before) / (time.perf_counter() - began)
+    return {"start.first": first - worker.began, "start.idle": idle * 100}
