@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from cmqueue.channel import numbers_are_opaque
 from cmqueue.errors import InvalidMessage
-from cmqueue.identity import keyed, tail_of
-from cmqueue.job import AT_LEAST_ONCE, DIGEST_BYTES, OPAQUE, SHARED, Job
+from cmqueue.identity import TAIL, keyed, tail_of, tails_under
+from cmqueue.job import AT_LEAST_ONCE, DIGEST_BYTES, HEAD_BYTES, KEY_AT, OPAQUE, SHARED, Job
 from cmqueue.lane import Guarantee, Lane
 from cmqueue.message import Content, Message, Options
 from cmqueue.partition import WAKE_MS
@@ -72,38 +72,54 @@ def terms(lane: Lane, options: Options, defaults: Options, validity: Any, channe
     return Terms(due_at, life, flags)
 
 
-def single(
-    message: Message,
-    lane: Lane,
-    defaults: Options,
-    *,
-    account: str,
-    place: str,
-    random: str,
-    key: bytes,
-    now: float,
-    old_keys: Sequence[bytes] = (),
-) -> Slot:
-    """`message` made ready under a reference of its own. `place` is partition and bucket, 6 characters."""
-    reference = place + random
-    tail = tail_of(key, reference, message.to)
-    wire = message.wire()
-    due_at, life, flags = terms(lane, message, defaults, message.validity, message.channels, now)
-    job = Job(lane, flags, 0, 0, life, due_at, place[2:], tail, random, message.to, wire).pack()
-    extras = pack_extras(
-        message.client_reference or defaults.client_reference,
-        message.campaign or defaults.campaign,
-        message.metadata if message.metadata is not None else defaults.metadata,
-    )
-    name = message.idempotency_key or defaults.idempotency_key
-    if name is None:
-        return Slot(job, tail, reference, extras, b"", b"")
-    payload = b"\0".join((account.encode(), message.to.encode(), wire))
-    (idempotency, digest), *older = [
-        (keyed(secret, "idempotency", name.encode()), keyed(secret, "payload", payload))
-        for secret in (key, *old_keys)
-    ]
-    return Slot(job, tail, reference, extras, idempotency, digest, tuple(older))
+class Singles:
+    """Makes messages ready, each under its own reference; what a call's messages share is worked out once.
+
+    `keys` are the secret keys, the newest first.
+    """
+
+    def __init__(self, lane: Lane, defaults: Options, *, account: str, keys: Sequence[bytes]) -> None:
+        self._lane, self._defaults, self._account = lane, defaults, account
+        self._key, *self._old_keys = keys
+        self._usual = terms(lane, defaults, defaults, None, (), 0.0)
+        self._extras = pack_extras(defaults.client_reference, defaults.campaign, defaults.metadata)
+
+    def slot(self, message: Message, *, place: str, random: str, now: float) -> Slot:
+        """`message` made ready. `place` is partition and bucket, 6 characters."""
+        reference = place + random
+        tail = tail_of(self._key, reference, message.to)
+        wire = message.wire()
+        due_at, life, flags = self._terms(message, now)
+        job = Job(self._lane, flags, 0, 0, life, due_at, place[2:], tail, random, message.to, wire).pack()
+        name = message.idempotency_key or self._defaults.idempotency_key
+        if name is None:
+            return Slot(job, tail, reference, self._extras_of(message), b"", b"")
+        payload = b"\0".join((self._account.encode(), message.to.encode(), wire))
+        (idempotency, digest), *older = [
+            (keyed(secret, "idempotency", name.encode()), keyed(secret, "payload", payload))
+            for secret in (self._key, *self._old_keys)
+        ]
+        return Slot(job, tail, reference, self._extras_of(message), idempotency, digest, tuple(older))
+
+    def _terms(self, message: Message, now: float) -> Terms:
+        own = (message.send_at, message.expires_in, message.guarantee, message.validity, message.channels)
+        if own == _NO_TERMS:
+            return self._usual
+        return terms(self._lane, message, self._defaults, message.validity, message.channels, now)
+
+    def _extras_of(self, message: Message) -> bytes:
+        own = (message.client_reference, message.campaign, message.metadata)
+        if own == _NO_EXTRAS:
+            return self._extras
+        given = (self._defaults.client_reference, self._defaults.campaign, self._defaults.metadata)
+        reference, campaign, metadata = own
+        return pack_extras(
+            reference or given[0], campaign or given[1], metadata if metadata is not None else given[2]
+        )
+
+
+_NO_TERMS = (None, None, None, None, ())
+_NO_EXTRAS = (None, None, None)
 
 
 class Shared(NamedTuple):
@@ -129,34 +145,31 @@ def shared(content: Content, lane: Lane, options: Options, now: float) -> Shared
     )
 
 
-def member(number: str, common: Shared, lane: Lane, *, place: str, random: str, key: bytes) -> Slot:
-    """One recipient of a broadcast, made ready."""
-    reference = place + random
-    tail = tail_of(key, reference, number)
-    due_at, life, flags = common.terms
-    job = Job(lane, flags | SHARED, 0, 0, life, due_at, place[2:], tail, random, number, common.digest).pack()
-    return Slot(job, tail, reference, common.extras, b"", b"")
+class Members:
+    """Makes the recipients of a broadcast ready: of their jobs, only number and end of the id differ."""
+
+    def __init__(self, common: Shared, lane: Lane, *, place: str, random: str, key: bytes) -> None:
+        due_at, life, flags = common.terms
+        blank = Job(lane, flags | SHARED, 0, 0, life, due_at, place[2:], "T" * TAIL, random, "", b"").pack()
+        self._before, self._between = blank[: KEY_AT.stop - TAIL], blank[KEY_AT.stop : HEAD_BYTES - 1]
+        self._digest = common.digest
+        self._tail = tails_under(key, place + random)
+
+    def member(self, number: str) -> tuple[str, bytes]:
+        """The end of the recipient's id, and its job."""
+        tail, written = self._tail(number), number.encode()
+        return tail, b"%b%b%b%c%b%b" % (
+            self._before, tail.encode(), self._between, len(written), written, self._digest
+        )  # fmt: skip
 
 
-def arguments(
-    slots: Sequence[Slot],
-    *,
-    retention: int,
-    common: Shared | None = None,
-    call_id: bytes = b"",
-    wake: bool = True,
-) -> list[Any]:
-    """The arguments of `scripts/enqueue.lua`."""
+def arguments(slots: Sequence[Slot], *, retention: int) -> list[Any]:
+    """The arguments of `scripts/enqueue.lua` for single messages."""
     extras = any(slot.extras for slot in slots)
     keys = max(1 + len(slot.older) if slot.idempotency else 0 for slot in slots)
-    args: list[Any] = [
-        WAKE_MS if wake else b"",
-        call_id,
-        retention,
-        common.digest if common else b"",
-        common.wire if common else b"",
-        ("x" if extras else "") + "k" * keys,
-    ]
+    args: list[Any] = [WAKE_MS, b"", retention, b"", b"", ("x" if extras else "") + "k" * keys]
+    if not extras and not keys:
+        return args + [slot.job for slot in slots]
     for slot in slots:
         args.append(slot.job)
         if extras:
@@ -168,6 +181,16 @@ def arguments(
     return args
 
 
+def member_arguments(
+    jobs: Sequence[bytes], common: Shared, *, retention: int, call_id: bytes = b""
+) -> list[Any]:
+    """The arguments of `scripts/enqueue.lua` for recipients of a broadcast."""
+    args: list[Any] = [WAKE_MS, call_id, retention, common.digest, common.wire, "x" if common.extras else ""]
+    if not common.extras:
+        return args + list(jobs)
+    return args + [part for job in jobs for part in (job, common.extras)]
+
+
 class Verdict(NamedTuple):
     """What the script said of one message. `owner` and `random` name the one that came first, if one did."""
 
@@ -176,12 +199,17 @@ class Verdict(NamedTuple):
     random: str = ""
 
 
-def verdicts(reply: list[Any]) -> tuple[bool, list[Verdict]]:
-    """Whether the wake-up token was taken, and a verdict for each message: n new, d duplicate, c conflict."""
+NEW = Verdict("n")
+
+
+def verdicts(reply: list[Any]) -> list[Verdict]:
+    """A verdict for each single message: n new, d duplicate, c conflict."""
     owners = iter(reply[2:])
-    letters: str = reply[1].decode()
     found = []
-    for letter in letters:
-        owner = "" if letter == "n" else next(owners, b"").decode()
-        found.append(Verdict(letter, owner[:24], owner[24:]))
-    return bool(reply[0]), found
+    for letter in reply[1].decode():
+        if letter == "n":
+            found.append(NEW)
+        else:
+            owner = next(owners, b"").decode()
+            found.append(Verdict(letter, owner[:24], owner[24:]))
+    return found

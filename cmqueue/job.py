@@ -71,23 +71,20 @@ class Job(NamedTuple):
     def pack(self) -> bytes:
         """The job's bytes. Numbers longer than 255 bytes never get here: the edge refuses them."""
         number = self.number.encode()
-        return (
-            _HEAD.pack(
-                FORMAT,
-                self.lane[:1].encode(),
-                self.flags,
-                self.attempts,
-                self.resends,
-                self.expires_at,
-                self.due_at,
-                self.bucket.encode(),
-                self.tail.encode(),
-                self.random.encode(),
-                len(number),
-            )
-            + number
-            + self.content
+        head = _HEAD.pack(
+            FORMAT,
+            self.lane[:1].encode(),
+            self.flags,
+            self.attempts,
+            self.resends,
+            self.expires_at,
+            self.due_at,
+            self.bucket.encode(),
+            self.tail.encode(),
+            self.random.encode(),
+            len(number),
         )
+        return head + number + self.content
 
     @classmethod
     def unpack(cls, packed: bytes) -> Job:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar, cast
 
 from cmqueue import chunk
 from cmqueue.audit import Audit, balance
@@ -82,10 +82,12 @@ class Outbox:
         OutboxUnavailable.
         """
         chosen, defaults = lane_named(lane), Options(**options)
-        (random,) = random_ends(1)
-        slot = self._slot(
-            message, chosen, defaults, account=account, shard=os.urandom(4), random=random, now=time.time()
-        )
+        checked = parse_message(message, default_region=self.settings.default_region)
+        now = time.time()
+        name = checked.idempotency_key or defaults.idempotency_key
+        place = self._place(account, name.encode() if name else os.urandom(4), now)
+        singles = chunk.Singles(chosen, defaults, account=account, keys=self.registry.keys)
+        slot = singles.slot(checked, place=place, random=random_ends(1)[0], now=now)
         (verdict,) = self._write(chosen, [slot])
         receipt = _receipt(slot, verdict)
         if isinstance(receipt, IdempotencyConflict):
@@ -133,19 +135,21 @@ class Outbox:
         account: str,
         defaults: Options,
     ) -> Iterator[Receipt | Refusal]:
-        position = 0
+        singles = chunk.Singles(lane, defaults, account=account, keys=self.registry.keys)
+        region, position = self.settings.default_region, 0
 
         def prepare() -> list[Slot | Refusal] | None:
             """The next chunk; None at the end."""
             nonlocal position
             prepared: list[Slot | Refusal] = []
             now, ends, size = time.time(), random_ends(CHUNK), 0
-            shard = os.urandom(4)  # of the messages that have no key
+            unkeyed = self._place(account, os.urandom(4), now)
             for item, random in zip(islice(messages, CHUNK), ends, strict=False):
                 try:
-                    slot = self._slot(
-                        item, lane, defaults, account=account, shard=shard, random=random, now=now
-                    )
+                    message = parse_message(item, default_region=region)
+                    name = message.idempotency_key
+                    place = unkeyed if name is None else self._place(account, name.encode(), now)
+                    slot = singles.slot(message, place=place, random=random, now=now)
                 except InvalidMessage as error:
                     prepared.append(Refusal(position, error.field, error.problem, error.rule))
                 else:
@@ -157,42 +161,18 @@ class Outbox:
             return prepared or None
 
         def write(prepared: list[Slot | Refusal]) -> list[Verdict]:
-            return self._write(lane, [slot for slot in prepared if isinstance(slot, Slot)])
+            return self._write(lane, [slot for slot in prepared if type(slot) is Slot])
 
         begin = 0
         for prepared, written in _overlapped(prepare, write):
             answers = iter(written)
             for at, item in enumerate(prepared, begin):
-                yield item if isinstance(item, Refusal) else _result(at, item, next(answers))
+                yield item if type(item) is Refusal else _result(at, cast("Slot", item), next(answers))
             begin += len(prepared)
 
-    def _slot(
-        self,
-        item: Message | Mapping[str, Any],
-        lane: Lane,
-        defaults: Options,
-        *,
-        account: str,
-        shard: bytes,
-        random: str,
-        now: float,
-    ) -> Slot:
-        """One message made ready, in the shard that its idempotency key falls to. Raises InvalidMessage."""
-        message = parse_message(item, default_region=self.settings.default_region)
-        name = message.idempotency_key or defaults.idempotency_key
-        partition = self.registry.partition_for(account, name.encode() if name else shard)
-        place = partition.code + bucket_at(now)
-        return chunk.single(
-            message,
-            lane,
-            defaults,
-            account=account,
-            place=place,
-            random=random,
-            key=self.registry.key,
-            old_keys=self.registry.keys[1:],
-            now=now,
-        )
+    def _place(self, account: str, seed: bytes, now: float) -> str:
+        """Partition and bucket of a new message, 6 characters; the same seed falls to the same shard."""
+        return self.registry.partition_for(account, seed).code + bucket_at(now)
 
     def broadcast(
         self,
@@ -225,32 +205,40 @@ class Outbox:
             life = max(common.terms.due_at - int(now), 0) + self.settings.key_life
             payload = account.encode() + b"\0" + common.wire
             reference, key = self._first_call(partition, idempotency_key, reference, payload, life)
-        place, random = reference[:6], reference[6:]
+        members = chunk.Members(common, chosen, place=reference[:6], random=reference[6:], key=key)
         opaque, region = numbers_are_opaque(checked.channels), self.settings.default_region
         account_of = Broadcast(reference)
         position = 0
         source = iter(recipients)
 
-        def prepare() -> list[Slot] | None:
+        def prepare() -> list[tuple[str, bytes]] | None:
             nonlocal position
-            slots: list[Slot] = []
+            made: list[tuple[str, bytes]] = []
             taken = list(islice(source, CHUNK))
             for recipient in taken:
                 try:
-                    number = parse_recipient(recipient, opaque=opaque, default_region=region)
+                    made.append(
+                        members.member(parse_recipient(recipient, opaque=opaque, default_region=region))
+                    )
                 except InvalidMessage as error:
                     account_of.refused.append(Refusal(position, error.field, error.problem, error.rule))
-                else:
-                    slots.append(chunk.member(number, common, chosen, place=place, random=random, key=key))
                 position += 1
-            return slots if taken else None
+            return made if taken else None
 
-        def write(slots: list[Slot]) -> list[Verdict]:
-            return self._write(chosen, slots, common=common, call_id=os.urandom(CALL_ID_BYTES))
+        def write(made: list[tuple[str, bytes]]) -> str:
+            if not made:
+                return ""
+            args = chunk.member_arguments(
+                [job for _, job in made],
+                common,
+                retention=self.settings.key_life,
+                call_id=os.urandom(CALL_ID_BYTES),
+            )
+            letters: bytes = self._run(partition, chosen, args)[1]
+            return letters.decode()
 
-        for slots, written in _overlapped(prepare, write):
-            for slot, verdict in zip(slots, written, strict=True):
-                account_of.add(slot.tail, duplicate=verdict.letter != "n")
+        for made, letters in _overlapped(prepare, write):
+            account_of.add([tail for tail, _ in made], letters)
         log.info(
             "broadcast.enqueued",
             reference=reference,
@@ -278,28 +266,29 @@ class Outbox:
             raise IdempotencyConflict(first)
         return first, keys[at]
 
-    def _write(
-        self, lane: Lane, slots: list[Slot], *, common: chunk.Shared | None = None, call_id: bytes = b""
-    ) -> list[Verdict]:
-        """Enqueue one chunk, a script call per shard, and wake the lane where its token was free."""
+    def _write(self, lane: Lane, slots: list[Slot]) -> list[Verdict]:
+        """Enqueue one chunk of single messages, a script call per shard."""
         found: dict[int, Verdict] = {}
         shards: dict[str, list[int]] = {}
         for at, slot in enumerate(slots):
             shards.setdefault(slot.reference[:2], []).append(at)
         for code, places in shards.items():
-            args = chunk.arguments(
-                [slots[at] for at in places], retention=self.settings.key_life, common=common, call_id=call_id
-            )
+            args = chunk.arguments([slots[at] for at in places], retention=self.settings.key_life)
             try:
-                woke, written = chunk.verdicts(Partition(self.scripts, code).enqueue(args))
+                written = chunk.verdicts(self._run(Partition(self.scripts, code), lane, args))
             except OutboxUnavailable as error:
                 if found:  # an earlier shard of this chunk was written
                     raise OutboxUnavailable(error.problem, maybe_enqueued=True) from None
                 raise
-            if woke:
-                self.waker.wake(lane, code)
             found.update(zip(places, written, strict=True))
         return [found[at] for at in range(len(slots))]
+
+    def _run(self, partition: Partition, lane: Lane, args: list[Any]) -> list[Any]:
+        """The reply of the enqueue script; the lane is woken where its token was free."""
+        reply = partition.enqueue(args)
+        if reply[0]:
+            self.waker.wake(lane, partition.code)
+        return reply
 
     # --- asking about them ---------------------------------------------------------------------------
 
@@ -360,15 +349,12 @@ class Outbox:
 
 
 def _receipt(slot: Slot, verdict: Verdict) -> Receipt | IdempotencyConflict:
-    place = slot.reference[:2]
-    match verdict.letter:
-        case "n":
-            return Receipt(slot.reference[:6] + slot.tail, slot.reference)
-        case "c":
-            return IdempotencyConflict(place + verdict.owner)
-        case _:
-            first = place + verdict.owner
-            return Receipt(first, first[:6] + verdict.random, duplicate=True)
+    if verdict is chunk.NEW:
+        return Receipt(slot.reference[:6] + slot.tail, slot.reference)
+    first = slot.reference[:2] + verdict.owner
+    if verdict.letter == "c":
+        return IdempotencyConflict(first)
+    return Receipt(first, first[:6] + verdict.random, duplicate=True)
 
 
 def _result(position: int, slot: Slot, verdict: Verdict) -> Receipt | Refusal:

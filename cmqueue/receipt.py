@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -38,19 +38,21 @@ class Broadcast:
     duplicates: int = 0
     refused: list[Refusal] = field(default_factory=list)
     _tails: bytearray = field(default_factory=bytearray, repr=False)
+    _new: bytearray = field(default_factory=bytearray, repr=False)  #: of each, a letter: n where it is new
 
-    def add(self, tail: str, *, duplicate: bool) -> None:
-        if duplicate:
-            self.duplicates += 1
-        else:
-            self.enqueued += 1
-        self._tails += b"%s%d" % (tail.encode(), duplicate)
+    def add(self, tails: Sequence[str], letters: str) -> None:
+        """A chunk of recipients: the ends of their ids, and for each n where it is new."""
+        new = letters.count("n")
+        self.enqueued += new
+        self.duplicates += len(letters) - new
+        self._tails += "".join(tails).encode()
+        self._new += letters.encode()
 
     def __len__(self) -> int:
-        return len(self._tails) // (TAIL + 1)
+        return len(self._new)
 
     def __iter__(self) -> Iterator[Receipt]:
         head = self.reference[:6]
-        for at in range(0, len(self._tails), TAIL + 1):
-            tail = self._tails[at : at + TAIL].decode()
-            yield Receipt(head + tail, self.reference, self._tails[at + TAIL] == ord("1"))
+        for at, letter in enumerate(self._new):
+            tail = self._tails[at * TAIL : (at + 1) * TAIL].decode()
+            yield Receipt(head + tail, self.reference, letter != ord("n"))

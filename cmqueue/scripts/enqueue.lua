@@ -27,14 +27,28 @@ local answer, owners, seen = {}, {}, {}
 local list, rows, due, parked = {}, {}, {}, {}
 local queued_mark, scheduled_mark = entry('q', 0, 0), entry('s', 1, 0)
 local queued, scheduled = 0, 0
+local alike, count = {}, 0 -- times and row of those before: most messages of a chunk share theirs
 for i = 1, total do
   local at = first + (i - 1) * stride
   local job, extras = ARGV[at], with_extras and ARGV[at + 1] or ''
   local pair = at + stride - 2 * secrets
   local id, tail = bucket .. tails[i], tails[i]
   local verdict = 'n'
-  local due_at = u32(job, 10)
-  local wait = u32(job, 6)
+  local terms = sub(job, 3, 13) -- flags, counters, both times
+  local known_terms = alike[terms]
+  if not known_terms then
+    local due_at = u32(job, 10)
+    local later = due_at > now_s
+    if not later then due_at = now_s end
+    local times = struct.pack('>I4I4', math.min(due_at + u32(job, 6), 4294967295), due_at)
+    local letter = later and 's' or 'q'
+    known_terms = {
+      due_at = due_at, later = later, times = times,
+      row = '1' .. letter .. lane .. sub(job, 3, 3) .. '\0\0\0\1' .. sub(times, 1, 4)
+        .. (later and scheduled_mark or queued_mark),
+    }
+    alike[terms] = known_terms
+  end
   if secrets > 0 and ARGV[pair] ~= '' then
     local known, same
     for n = pair, pair + 2 * secrets - 2, 2 do -- it may have been used before the secret key was rotated
@@ -48,7 +62,7 @@ for i = 1, total do
       verdict = same and 'd' or 'c'
       owners[#owners + 1] = sub(known, 1, 34)
     elseif not known then
-      local life = math.max(due_at, now_s) - now_s + wait + tonumber(ARGV[3])
+      local life = known_terms.due_at - now_s + u32(job, 6) + tonumber(ARGV[3])
       call('SET', key('idem:', ARGV[pair]), id .. job_random(job) .. ARGV[pair + 1], 'EX', life)
     end
   end
@@ -57,17 +71,11 @@ for i = 1, total do
   end
   if verdict == 'n' and not existing[i] then
     seen[tail] = true
-    local later = due_at > now_s
-    if not later then due_at = now_s end
-    local times = struct.pack('>I4I4', math.min(due_at + wait, 4294967295), due_at)
-    job = sub(job, 1, 5) .. times .. sub(job, 14)
-    local letter = later and 's' or 'q'
-    rows[#rows + 1] = tail
-    rows[#rows + 1] = '1' .. letter .. lane .. sub(job, 3, 3) .. '\0\0\0\1' .. sub(times, 1, 4)
-      .. (later and scheduled_mark or queued_mark) .. extras
-    if later then
+    job = sub(job, 1, 5) .. known_terms.times .. sub(job, 14)
+    rows[count + 1], rows[count + 2], count = tail, known_terms.row .. extras, count + 2
+    if known_terms.later then
       scheduled = scheduled + 1
-      due[#due + 1] = due_at * 1000
+      due[#due + 1] = known_terms.due_at * 1000
       due[#due + 1] = id
       parked[#parked + 1] = id
       parked[#parked + 1] = job
