@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from benchmarks.bare import HELD, fill
@@ -24,20 +24,19 @@ from cmqueue import Content, Message
 LATENCIES = (0, 50)  #: milliseconds
 PROCESSES = (1, 2)
 REFERENCE = "A" * 16
+FIRST_LOOK = 0.01  #: seconds between looks until the first message came
 POOLS = {"threads": ("--pool", "threads", "-c", str(THREADS)), "solo": ("--pool", "solo")}
 
 
-def drain(scale: Scale) -> Figures:
+def drain(scale: Scale) -> Iterator[Figures]:
     """Every combination of what waits, the endpoint's latency and the number of processes."""
-    found: Figures = {}
     for latency in LATENCIES:
         for processes in PROCESSES:
             place = f"{latency}ms.{processes}"
-            found |= _naive(scale, latency, processes, f"drain.distinct.{place}.naive")
+            yield _naive(scale, latency, processes, f"drain.distinct.{place}.naive")
             for kind, count in (("distinct", scale.drain), ("broadcast", scale.drain_broadcast)):
-                found |= _bare(kind, count, latency, processes, f"drain.{kind}.{place}.bare")
-                found |= _ours(kind, count, latency, processes, f"drain.{kind}.{place}.ours")
-    return found
+                yield _bare(kind, count, latency, processes, f"drain.{kind}.{place}.bare")
+                yield _ours(kind, count, latency, processes, f"drain.{kind}.{place}.ours")
 
 
 def _ours(kind: str, count: int, latency: int, processes: int, name: str) -> Figures:
@@ -103,23 +102,22 @@ def timed(
 
     `ends` says that they end by themselves when nothing is left.
     """
-    redis_before = cpu_of(stage.server.pid)
     programs = [start() for start in starts]
     watched = [] if ends else programs
-    before = [0.0 for _ in programs]
-    wait_until(lambda: stage.posted() > 0, watched)
+    wait_until(lambda: stage.posted() > 0, watched, FIRST_LOOK)
     taken, began = stage.posted(), time.perf_counter()
-    if not ends:
-        before = [program.cpu() for program in programs]
+    before = [program.cpu() for program in watched]
+    redis_before = cpu_of(stage.server.pid)
     wait_until(lambda: stage.posted() >= count and accounted(), watched)
     took = time.perf_counter() - began
     if stage.posted() != count:
         raise RuntimeError(f"{stage.posted()} messages were taken, {count} were put in")
+    if taken == count:
+        raise RuntimeError(f"{count} messages went too fast to be timed")
     found = {name: (count - taken) / took}
     if not ends:
-        cpu = sum(program.cpu() for program in programs) - sum(before)
-        share = 100_000 / (count - taken)
-        found[f"cpu.{name}"] = cpu * share
-        found[f"cpu_redis.{name}"] = (cpu_of(stage.server.pid) - redis_before) * share
+        per = 100_000 / (count - taken)
+        found[f"cpu.{name}"] = (sum(program.cpu() for program in programs) - sum(before)) * per
+        found[f"cpu_redis.{name}"] = (cpu_of(stage.server.pid) - redis_before) * per
         found[f"memory_worker.{name}"] = max(program.most_memory for program in programs) / MIB
     return found

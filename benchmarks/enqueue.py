@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from benchmarks.figures import Figures
 from benchmarks.messages import SENDER, distinct, number, numbers, text
@@ -14,27 +14,29 @@ from cmqueue import Content, Message
 from cmqueue.lane import Lane
 
 
-def enqueue(scale: Scale) -> Figures:
+def enqueue(scale: Scale) -> Iterator[Figures]:
     """Every way in, on one stage. Nothing drains meanwhile, on either side."""
     with staged() as stage:
-        found = _celery(stage, scale.single)
-        stage.client.flushall()
-        found["enqueue.single"] = _looped(scale.single, lambda at: _one(stage, at))
-        found["enqueue.single.waking"] = _waking(stage, scale.single)
-        stage.client.flushall()
-        stage.outbox.registry.agree()
+        yield _celery(stage, scale.single)
+        _emptied(stage)
+        yield {"enqueue.single": _looped(scale.single, lambda at: _one(stage, at))}
+        yield {"enqueue.single.waking": _waking(stage, scale.single)}
+        _emptied(stage)
         count = scale.many
-        found["enqueue.many"] = _rate(count, stage.outbox.enqueue_many(distinct(count)))
-        stage.client.flushall()
-        stage.outbox.registry.agree()
+        yield {"enqueue.many": _rate(count, stage.outbox.enqueue_many(distinct(count)))}
+        _emptied(stage)
         made = [Message(**item) for item in distinct(count)]
-        found["enqueue.many.checked"] = _rate(count, stage.outbox.enqueue_many(made))
-        stage.client.flushall()
-        stage.outbox.registry.agree()
+        yield {"enqueue.many.checked": _rate(count, stage.outbox.enqueue_many(made))}
+        _emptied(stage)
         began = time.perf_counter()
         stage.outbox.broadcast(Content(sender=SENDER, text=text(0)), numbers(scale.broadcast))
-        found["enqueue.broadcast"] = scale.broadcast / (time.perf_counter() - began)
-    return found
+        yield {"enqueue.broadcast": scale.broadcast / (time.perf_counter() - began)}
+
+
+def _emptied(stage: Stage) -> None:
+    """Nothing in Redis but our keys."""
+    stage.client.flushall()
+    stage.outbox.registry.agree()
 
 
 def _celery(stage: Stage, count: int) -> Figures:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from benchmarks.figures import Figures
@@ -51,14 +51,12 @@ class Stream:
         }
 
 
-def latency(scale: Scale) -> Figures:
+def latency(scale: Scale) -> Iterator[Figures]:
     """Urgent messages at each rate with nothing else to do, then behind a bulk."""
-    found: Figures = {}
     for rate in RATES:
-        found |= _idle(rate, scale.seconds)
+        yield _idle(rate, scale.seconds)
     for slow in LATENCIES:
-        found |= _behind(scale.bulk, slow)
-    return found
+        yield _behind(scale.bulk, slow)
 
 
 def _idle(rate: int, seconds: float) -> Figures:

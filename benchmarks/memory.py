@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from benchmarks.drain import timed
+from collections.abc import Iterator
+
 from benchmarks.figures import Figures
 from benchmarks.messages import SENDER, distinct, numbers, text
+from benchmarks.program import MIB
 from benchmarks.scale import Scale
-from benchmarks.stage import staged
+from benchmarks.stage import staged, wait_until
 from cmqueue import Content
 
 
-def memory(scale: Scale) -> Figures:
+def memory(scale: Scale) -> Iterator[Figures]:
     """Bytes of Redis per message and MiB of the worker, at each count; distinct messages, and a broadcast."""
-    found: Figures = {}
     for count in scale.memory:
-        found |= _distinct(count) | _broadcast(count)
-    return found
+        yield _distinct(count)
+        yield _broadcast(count)
 
 
 def _distinct(count: int) -> Figures:
@@ -25,11 +26,13 @@ def _distinct(count: int) -> Figures:
         for _ in stage.outbox.enqueue_many(distinct(count), lane="bulk"):
             pass
         queued = stage.used() - empty
-        drained = timed(stage, count, "drain", [stage.worker], lambda: stage.finished() == count)
+        worker = stage.worker()
+        wait_until(lambda: stage.finished() == count, [worker])
+        worker.look()
         return {
             f"redis.distinct.queued.{count}": queued / count,
             f"redis.distinct.finished.{count}": (stage.used() - empty) / count,
-            f"worker.memory.{count}": drained["memory_worker.drain"],
+            f"worker.memory.{count}": worker.most_memory / MIB,
         }
 
 

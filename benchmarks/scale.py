@@ -20,6 +20,8 @@ class Scale:
     bulk: int = 200_000
     memory: tuple[int, ...] = (10_000, 100_000, 1_000_000)
     idle: float = 10.0
+    share: int = 250_000
+    rounds: int = 3
 
 
 WHOLE = Scale()
@@ -35,4 +37,6 @@ SHORT = Scale(
     bulk=10_000,
     memory=(2_000,),
     idle=1.0,
+    share=20_000,
+    rounds=1,
 )

@@ -26,6 +26,7 @@ SERVER = ("--save", "", "--appendonly", "yes", "--auto-aof-rewrite-percentage", 
 PATIENCE = 240.0
 THREADS = 6  #: of our worker; the others get as many
 POLL = 0.04
+SAID = 1500  #: characters of a program's log that are told where something failed
 
 
 @dataclass
@@ -39,15 +40,15 @@ class Stage:
     client: redis.Redis
     _open: ExitStack = field(repr=False)
 
-    def worker(self, **settings: str) -> Program:
-        """Our worker, as it starts with no flag."""
+    def worker(self, app: str = "worker", **settings: str) -> Program:
+        """Our worker, as it starts with no flag; or another `app` made of it."""
         variables = {
             "CMQUEUE_REDIS_URL": self.server.url,
             "CMQUEUE_ENDPOINT": self.sandbox.endpoint,
             "CMQUEUE_PRODUCT_TOKEN": TOKEN,
             "CMQUEUE_LOG_FORMAT": "json",
         }
-        return self._start(["celery", "-A", "worker", "worker"], variables | settings)
+        return self._start(["celery", "-A", app, "worker"], variables | settings)
 
     def naive(self, *flags: str) -> Program:
         """A worker of one task per message."""
@@ -75,6 +76,11 @@ class Stage:
     def finished(self) -> int:
         """Messages of the outbox that have ended."""
         return sum(self.outbox.audit().finished.values())
+
+    def leased(self) -> int:
+        """Batches of the outbox that a worker holds."""
+        partition = self.outbox.registry.partition("default")
+        return int(self.client.zcard(f"{partition.prefix}leases"))
 
     def posted(self) -> int:
         """Messages that the sandbox took."""
@@ -104,4 +110,9 @@ def staged(*, latency_ms: int = 0, **sandbox: object) -> Iterator[Stage]:
         endpoint = opened.enter_context(sandbox_running(**flags))
         outbox = opened.enter_context(Outbox(LibrarySettings.from_env({"CMQUEUE_REDIS_URL": server.url})))
         programs = opened.enter_context(ExitStack())
-        yield Stage(server, endpoint, outbox, Path(logs), client, programs)
+        try:
+            yield Stage(server, endpoint, outbox, Path(logs), client, programs)
+        except Exception as error:
+            for log in Path(logs).glob("*.log"):
+                error.add_note(f"{log.stem} said last: {log.read_text(errors='replace')[-SAID:]}")
+            raise

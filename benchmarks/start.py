@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 from benchmarks.figures import Figures
 from benchmarks.messages import distinct
@@ -12,7 +13,7 @@ from benchmarks.stage import staged, wait_until
 SETTLING = 2.0  #: seconds that the worker is left alone after its first drain
 
 
-def start(scale: Scale) -> Figures:
+def start(scale: Scale) -> Iterator[Figures]:
     """From the start of the process to its first message on the wire; then idle."""
     with staged(arrivals=True) as stage:
         for _ in stage.outbox.enqueue_many(distinct(1000), lane="bulk"):
@@ -24,4 +25,4 @@ def start(scale: Scale) -> Figures:
         before, began = worker.cpu(), time.perf_counter()
         time.sleep(scale.idle)
         idle = (worker.cpu() - before) / (time.perf_counter() - began)
-    return {"start.first": first - worker.began, "start.idle": idle * 100}
+    yield {"start.first": first - worker.began, "start.idle": idle * 100}
