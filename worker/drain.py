@@ -58,12 +58,11 @@ class Drain:
         )
 
     def partitions(self) -> list[tuple[Partition, str]]:
-        """The partitions whose account this worker holds a token for."""
+        """Every partition and its account, also one that this worker holds no token for."""
         found = []
         for account, partition in self.outbox.registry.known().values():
-            if account in self._settings.tokens:
-                self._watch(partition, account)
-                found.append((partition, account))
+            self._watch(partition, account)
+            found.append((partition, account))
         return found
 
     def _watch(self, partition: Partition, account: str) -> None:

@@ -46,6 +46,7 @@ class Sweeper:
         self._scanned: dict[tuple[str, Lane], int] = {}
         self._helpers: dict[tuple[str, Lane], threading.Thread] = {}
         self._neglected: set[tuple[str, Lane]] = set()
+        self._unknown: set[str] = set()
         self._liveness = Liveness(settings.lease_seconds)
         self._rules = SweepRules(
             reconcile=settings.reconcile_seconds,
@@ -95,19 +96,28 @@ class Sweeper:
         for partition, account in self._drain.partitions():
             journal = Journal(partition.code, account, self._drain.outbox.registry.key)
             try:
-                self.sweep(partition, journal, tick)
+                self.sweep(partition, journal, tick, served=self._served(partition, account))
             except OutboxUnavailable:
                 raise
             except Exception:  # noqa: BLE001 - as in `_run`
                 log.exception("sweep.failed", account=account, partition=partition.code)
 
-    def sweep(self, partition: Partition, journal: Journal, tick: int) -> None:
-        """One tick for one partition."""
+    def _served(self, partition: Partition, account: str) -> bool:
+        """Whether this worker can send for the account; one that it has no token for is told of once."""
+        if account in self._settings.tokens:
+            return True
+        if account not in self._unknown:
+            self._unknown.add(account)
+            log.error("account.unknown", account=account or None, partition=partition.code)
+        return False
+
+    def sweep(self, partition: Partition, journal: Journal, tick: int, *, served: bool = True) -> None:
+        """One tick for one partition; where it is not `served` time moves on, and nobody is woken."""
         failpoint.at("sweep_start")
         lost = self._lost(partition, journal)
         failpoint.at("sweep_lost")
         for _ in range(MOST_PASSES):
-            swept = partition.sweep(self._rules, self._drain.lanes, lost=lost)
+            swept = partition.sweep(self._rules, self._drain.lanes if served else [], lost=lost)
             failpoint.at("sweep_moved")
             lost = []  # only the first pass knows these as they are
             journal.swept(swept.told)

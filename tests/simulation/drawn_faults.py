@@ -36,6 +36,7 @@ class Profile:
     cancels: bool
     killer: bool  #: a message that kills its worker before it is posted
     culprit: bool  #: a message for which CM refuses the whole request
+    stranger: bool  #: a message of an account that no worker holds a token for
 
 
 def settings(server_url: str, chance: Random) -> WorkerSettings:
@@ -85,4 +86,5 @@ def profile(chance: Random) -> Profile:
         cancels=chance.random() < 0.4,
         killer=chance.random() < 0.1,
         culprit=chance.random() < 0.1,
+        stranger=chance.random() < 0.2,
     )

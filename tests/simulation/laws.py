@@ -15,6 +15,7 @@ from cmqueue.identity import tail_of
 from cmqueue.lane import Lane
 from cmqueue.row import Row
 from cmqueue.state import State
+from cmqueue.status import Status
 from config.settings import WorkerSettings
 
 #: Scripts that only read.
@@ -226,6 +227,11 @@ class Laws:
             self.wrong(f"{event}: {line}")
 
     # --- the end ---------------------------------------------------------------------------------------
+
+    def strange(self, status: Status | None) -> None:
+        """What became of a message that nobody could send."""
+        if status is None or status.state is not State.EXPIRED:
+            self.wrong(f"a message of an account that no worker knows ended {status}")
 
     def concluded(self, taken: dict[tuple[str, str], int]) -> None:
         """Everything is over: each message ended once, as it should, and CM's own count agrees."""

@@ -19,6 +19,7 @@ from cmqueue.lane import Guarantee, Lane
 
 KILLER = "0031600000999"
 CULPRIT = "0031600000998"
+STRANGER = "0031600000997"
 
 
 class Callers:

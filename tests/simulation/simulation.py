@@ -21,7 +21,7 @@ import structlog
 from drawn_faults import profile, settings
 from laws import Laws
 from outbox.inside import Inside
-from simulated_callers import CULPRIT, KILLER, Callers
+from simulated_callers import CULPRIT, KILLER, STRANGER, Callers
 from simulated_cm import CM, Gateway, Pair
 from simulated_redis import Mutation, RedisFaults, VirtualOutbox, Wire, tokens_fall
 from simulated_worker import Broker, Worker
@@ -32,6 +32,7 @@ import cmqueue.outbox
 import cmqueue.partition
 import worker.drain
 import worker.failpoint
+from cmqueue import Message
 from cmqueue.hold import resume
 from cmqueue.identity import tail_of
 from cmqueue.lane import Lane
@@ -108,12 +109,15 @@ class _Simulation:
             odd = [KILLER] * profile.killer + [CULPRIT] * profile.culprit
             self._cm.culprits = {CULPRIT}.intersection(odd)
             callers = Callers(world, self._laws, self._cm, odd=odd, cancels=profile.cancels)
+            stranger = self._stranger() if profile.stranger else None
             web = Process("web")
             world.spawn("web", web, lambda: callers.call(self._outbox()))
             workers = [self._worker() for _ in range(profile.workers)]
             try:
                 self._storm(workers, web)
                 self._calm()
+                if stranger and not self._laws.broken:
+                    self._laws.strange(self._observer.status(stranger))
             finally:
                 world.end()
         if world.endless:
@@ -121,6 +125,11 @@ class _Simulation:
         found.broken, found.counts = self._laws.broken, dict(self._laws.counts)
         found.seconds = world.now - EPOCH
         return found
+
+    def _stranger(self) -> str:
+        """Enqueue for an account that no worker holds a token for; the message's id."""
+        message = Message(sender="Acme", to=STRANGER, text="hi")
+        return self._observer.enqueue(message, account="strange", expires_in=20).id
 
     # --- what the director does ------------------------------------------------------------------------
 

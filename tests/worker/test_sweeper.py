@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from harness import TOKEN
+from outbox.inside import Inside
 from structlog.testing import capture_logs
 
 import worker.sweeper
@@ -17,7 +18,7 @@ from cmqueue.partition import Partition
 from config.settings import WorkerSettings
 from worker.drain import Drain
 from worker.journal import Journal
-from worker.sweeper import Sweeper
+from worker.sweeper import SCAN_EVERY, Sweeper
 
 NOBODY = "http://127.0.0.1:9/"
 TWO_ACCOUNTS = f'{{"default": "{TOKEN}", "shop": "{TOKEN}"}}'
@@ -120,3 +121,29 @@ def test_doubt_about_a_newer_versions_message_is_told(outbox: Outbox) -> None:
     (line,) = [line for line in lines if line["event"] == "message.ambiguous"]
     reference = partition.code + packed[13:17].decode() + packed[37:47].decode()
     assert (id, reference) == (line["id"], line["reference"])
+
+
+def test_time_passes_for_an_account_that_no_worker_knows(outbox: Outbox) -> None:
+    """
+    Its messages expire and its doubt ends, though nobody can send; nobody is woken, and it is told of once.
+    """
+    inside = Inside(outbox, outbox.registry.partition("typo"))
+    doubtful = enqueue(outbox, account="typo")
+    posting(inside.partition)
+    expired, waits = (enqueue(outbox, account="typo") for _ in range(2))
+    inside.expire(expired[2:])
+    inside.client.delete(inside.at("wake:n"))
+    sweeper = sweeper_of(outbox)
+    woken: list[Any] = []
+    outbox.waker.wake = lambda *args: bool(woken.append(args))  # type: ignore[func-returns-value, method-assign]
+
+    with capture_logs() as lines:
+        for tick in (1, SCAN_EVERY):
+            inside.end_doubt()
+            sweeper._tick(tick)
+
+    assert [State.UNKNOWN, State.EXPIRED, State.QUEUED] == [
+        state(outbox, id) for id in (doubtful, expired, waits)
+    ]
+    assert ([], 0) == (woken, inside.client.exists(inside.at("wake:n")))
+    assert ["typo"] == [line["account"] for line in lines if line["event"] == "account.unknown"]
