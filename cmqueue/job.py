@@ -4,7 +4,8 @@ Format 1 (numbers big-endian); the scripts cut at the same offsets (`scripts/com
 
     0      format, "1"
     1      lane letter: u, n, b
-    2      flags: 1 at least once, 2 content is shared (the tail is its digest), 4 opaque number
+    2      flags: 1 at least once, 2 content is shared (the tail is its digest), 4 opaque number,
+           8 redriven, though an earlier attempt may have arrived
     3      attempts made so far
     4      resends made so far
     5-8    expires at, seconds since 1970 (UTC); the enqueue script writes it from Redis TIME
@@ -26,6 +27,7 @@ FORMAT = b"1"
 AT_LEAST_ONCE = 1
 SHARED = 2
 OPAQUE = 4
+DOUBTED = 8
 DIGEST_BYTES = 16
 KEY_AT = slice(13, 37)  #: bucket and tail: the id without its partition
 
@@ -63,6 +65,11 @@ class Job(NamedTuple):
     @property
     def at_least_once(self) -> bool:
         return bool(self.flags & AT_LEAST_ONCE)
+
+    @property
+    def doubted(self) -> bool:
+        """Whether an earlier attempt may have arrived: then it is certainly unsent no more."""
+        return self.resends > 0 or bool(self.flags & DOUBTED)
 
     @property
     def shared(self) -> bool:

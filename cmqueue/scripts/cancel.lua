@@ -13,7 +13,7 @@ for i = 1, #ARGV do
     verdict = 'n'
   elseif state == 'C' then
     verdict = 'c'
-  elseif byte(row, 6) > 0 then -- waits to be resent: its first attempt may have arrived
+  elseif byte(row, 6) > 0 or row_flag(row, DOUBTED) then -- an earlier attempt may have arrived
     verdict = 't'
   elseif state == 's' or state == 'h' then
     local job = call('HGET', key('jobs'), id)

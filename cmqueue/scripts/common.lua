@@ -83,7 +83,7 @@ local function finished(letter)
 end
 
 -- jobs: see cmqueue/job.py
-local AT_LEAST_ONCE, SHARED = 1, 2
+local AT_LEAST_ONCE, SHARED, DOUBTED = 1, 2, 8
 local function job_id(job) return sub(job, 14, 37) end
 local function job_bucket(job) return sub(job, 14, 17) end
 local function job_tail(job) return sub(job, 18, 37) end
@@ -106,6 +106,7 @@ local function entry(letter, reason, code)
   return letter .. struct.pack('>I1I2I4', reason, code, now_s)
 end
 local function row_state(row) return sub(row, 2, 2) end
+local function row_flag(row, flag) return math.floor(byte(row, 4) / flag) % 2 == 1 end
 local function row_append(row, letter, mark, attempts, resends, parts)
   local made, resent, had, count = byte(row, 5, 8)
   local history_end = HISTORY_AT + ENTRY * count
@@ -243,10 +244,15 @@ local function unpark(zset, id)
   call('HDEL', key('jobs'), id)
 end
 
--- End a message that is past its time; its job is out of every structure. One that waited to be resent may have
--- arrived, so it did not expire: it is in doubt again, which the next sweep ends. True where it expired.
+-- Whether an earlier attempt may have arrived: it waited to be resent, or it was redriven after doubt.
+local function doubted(job)
+  return byte(job, 5) > 0 or job_flag(job, DOUBTED)
+end
+
+-- End a message that is past its time; its job is out of every structure. One that may have arrived did not expire: it
+-- is in doubt again, which the next sweep ends. True where it expired.
 local function expire(id, row, job)
-  if byte(job, 5) > 0 then
+  if doubted(job) then
     move(id, row, 'm', 53, 0)
     park('doubt', id, job, now_ms)
     return false

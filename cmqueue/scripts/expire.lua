@@ -4,12 +4,13 @@
 -- Returns {where to go on, 0 at the end; expired ids}
 begin_though_full()
 local lane, from, most = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local expired, ids, jobs = {}, {}, {}
+local expired, ids, jobs, lists = {}, {}, {}, {}
 for _, name in ipairs({'lane:', 'ready:', 'aside:'}) do
   for _, job in ipairs(call('LRANGE', key(name, lane), from, from + most - 1)) do
     if job_expired(job) then
       ids[#ids + 1] = job_id(job)
       jobs[#jobs + 1] = job
+      lists[#lists + 1] = key(name, lane)
     end
   end
 end
@@ -18,8 +19,8 @@ if #ids > 0 then
   for i = 1, #ids do
     local row = rows[i]
     if row and not finished(row_state(row)) then
-      if byte(jobs[i], 5) > 0 then -- few, and only among those that come back
-        call('LREM', key('ready:', lane), 1, jobs[i])
+      if doubted(jobs[i]) then -- few, and only among those that come back or were set aside
+        call('LREM', lists[i], 1, jobs[i])
         expire(ids[i], row, jobs[i])
       else
         move(ids[i], row, 'E', 53, 0)

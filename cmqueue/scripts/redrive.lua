@@ -1,4 +1,5 @@
--- Send dead or unknown messages again, as if they were new: attempts and resends begin at zero.
+-- Send dead or unknown messages again, as if they were new: attempts and resends begin at zero. Of one that may have
+-- arrived this is remembered, in job and row: it can neither be cancelled nor expire any more.
 -- ARGV: 1 seconds until they expire  2 state letter, X or U  3... ids
 -- Returns the ids that were queued again.
 local done, ids = {}, {}
@@ -11,10 +12,12 @@ for i = 1, #ids do
   if row and job and row_state(row) == ARGV[2] then
     local expires = struct.pack('>I4', now_s + tonumber(ARGV[1]))
     unpark('kept', id)
-    local lane = job_lane(job)
-    call('RPUSH', key('ready:', lane), sub(job, 1, 3) .. '\0\0' .. expires .. sub(job, 10))
-    local fresh = sub(row, 1, 4) .. '\0\0' .. sub(row, 7, 8) .. expires .. sub(row, 13)
-    move(id, row and fresh, 'q', 56, 0)
+    if (ARGV[2] == 'U' or byte(row, 6) > 0) and not row_flag(row, DOUBTED) then
+      job = sub(job, 1, 2) .. char(byte(job, 3) + DOUBTED) .. sub(job, 4)
+      row = sub(row, 1, 3) .. char(byte(row, 4) + DOUBTED) .. sub(row, 5)
+    end
+    call('RPUSH', key('ready:', job_lane(job)), sub(job, 1, 3) .. '\0\0' .. expires .. sub(job, 10))
+    move(id, sub(row, 1, 4) .. '\0\0' .. sub(row, 7, 8) .. expires .. sub(row, 13), 'q', 56, 0)
     done[#done + 1] = id
   end
 end

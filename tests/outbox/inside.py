@@ -261,3 +261,24 @@ def keys_of(batch: Batch) -> list[str]:
 def key_of(id: str) -> str:
     """A message's id without its partition."""
     return id[2:]
+
+
+#: How a message was redriven that may have arrived.
+REDRIVEN = ("redriven dead", "redriven unknown", "redriven twice")
+
+
+def redriven(inside: Inside, how: str) -> str:
+    """A message that is queued again, though an earlier attempt may have arrived; its key."""
+    guarantee = "at_most_once" if how == "redriven unknown" else "at_least_once"
+    message = {"sender": "Acme", "to": "+31600000001", "text": "hi"}
+    key = key_of(inside.outbox.enqueue(message, guarantee=guarantee).id)
+    inside.deliver(fate=DOUBTED)
+    inside.end_doubt()
+    inside.sweep()
+    if how == "redriven unknown":
+        inside.partition.redrive("U", [key], 60)
+        return key
+    for _ in range(2 if how == "redriven twice" else 1):
+        inside.deliver(fate=DEAD)
+        inside.partition.redrive("X", [key], 60)
+    return key

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from inside import ACCEPTED, DOUBTED, RETRIED, Inside, key_of, keys_of
+from inside import ACCEPTED, DEAD, DOUBTED, REDRIVEN, RETRIED, Inside, key_of, keys_of, redriven
 
 from cmqueue import Message
 from cmqueue.claim import Empty
@@ -98,6 +98,28 @@ def test_a_resend_is_too_late(inside: Inside) -> None:
 
     assert "too_late" == _cancel(inside, receipt.id)
     assert State.QUEUED is inside.state(key_of(receipt.id))
+
+
+@pytest.mark.parametrize("doubted", REDRIVEN)
+def test_what_was_redriven_after_doubt_is_too_late(inside: Inside, doubted: str) -> None:
+    """Its attempts are counted afresh, but the first of all may have arrived."""
+    key = redriven(inside, doubted)
+
+    assert "t" == inside.partition.cancel([key])
+    assert State.QUEUED is inside.state(key)
+    inside.deliver(fate=RETRIED)
+    assert "t" == inside.partition.cancel([key])
+    inside.check()
+
+
+def test_what_was_redriven_without_doubt_can_be_cancelled(inside: Inside) -> None:
+    """CM refused every attempt, so nothing of it arrived."""
+    key = key_of(inside.outbox.enqueue(HELLO).id)
+    inside.deliver(fate=DEAD)
+    inside.partition.redrive("X", [key], 60)
+
+    assert "c" == inside.partition.cancel([key])
+    inside.check()
 
 
 def test_cancelling_again_says_so_again(inside: Inside) -> None:

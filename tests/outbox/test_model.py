@@ -57,7 +57,7 @@ FATES = st.lists(
     max_size=4,
 )
 PROOFS = st.sampled_from([ACCEPTED, REJECTED])
-KINDS = st.sampled_from(["any", "held", "resent"])
+KINDS = st.sampled_from(["any", "held", "doubted"])
 TIMES = ("leases", "doubt", "due", "kept")
 ANY, FEW = st.integers(0, 99), st.integers(0, 3)
 ENDPOINTS = st.sampled_from([ANSWERED, ANSWERED, SILENT, STOPPED, UNPOSTED])
@@ -95,9 +95,15 @@ class Expected:
     state: State
     attempts: int = 0
     resends: int = 0
+    redriven_in_doubt: bool = False
     old: bool = False  #: past its end
     kept: bool = False  #: dead or unknown, and can be redriven
     batch: str = ""  #: the batch that holds it, while it is queued
+
+    @property
+    def doubted(self) -> bool:
+        """Whether an earlier attempt may have arrived."""
+        return self.resends > 0 or self.redriven_in_doubt
 
 
 class OutboxMachine(RuleBasedStateMachine):
@@ -148,35 +154,35 @@ class OutboxMachine(RuleBasedStateMachine):
         return [key for key, message in self.expected.items() if message.state in states]
 
     def _such(self, kind: str) -> list[str]:
-        """The messages that are held by a batch, or queued for a resend; or any."""
+        """The messages that are held by a batch, or that may have arrived and go again; or any."""
         return [
             key
             for key, message in self.expected.items()
             if kind == "any"
             or (kind == "held" and message.batch)
-            or (kind == "resent" and message.resends and not message.state.finished)
+            or (kind == "doubted" and message.doubted and not message.state.finished)
         ]
 
     def _end_by_age(self, key: str) -> bool:
-        """Whether it expired; a resend goes back into doubt."""
+        """Whether it expired; what may have arrived goes back into doubt."""
         message = self.expected[key]
         assert message.old
         message.batch = ""
-        message.state = State.AMBIGUOUS if message.resends else State.EXPIRED
-        return not message.resends
+        message.state = State.AMBIGUOUS if message.doubted else State.EXPIRED
+        return not message.doubted
 
     def _expired(self, told: Iterable[str]) -> None:
         """Redis says that these expired: each was queued, past its end, and not in doubt before."""
         for key in told:
             message = self.expected[key]
-            assert (State.QUEUED, True, 0) == (message.state, message.old, message.resends)
+            assert (State.QUEUED, True, False) == (message.state, message.old, message.doubted)
             self._end_by_age(key)
 
-    def _read_back_resends(self, keys: Iterable[str]) -> None:
-        """Resends past their end go back into doubt without a word: wherever a script looked at them."""
+    def _read_back_doubted(self, keys: Iterable[str]) -> None:
+        """The doubted past their end go back into doubt without a word: wherever a script looked at them."""
         for key in keys:
             message = self.expected[key]
-            if message.old and message.resends and self.inside.state(key) is State.AMBIGUOUS:
+            if message.old and message.doubted and self.inside.state(key) is State.AMBIGUOUS:
                 self._end_by_age(key)
 
     # --- callers -------------------------------------------------------------------------------------
@@ -235,7 +241,7 @@ class OutboxMachine(RuleBasedStateMachine):
         for key, letter in zip(keys, said, strict=True):
             message = self.expected[key]
             posting = self.phase.get(message.batch) is State.POSTING
-            free = message.state in (State.QUEUED, State.SCHEDULED) and not message.resends and not posting
+            free = message.state in (State.QUEUED, State.SCHEDULED) and not message.doubted and not posting
             assert ("c" if free or message.state is State.CANCELLED else "t") == letter
             if free:
                 message.state, message.batch = State.CANCELLED, ""
@@ -263,7 +269,7 @@ class OutboxMachine(RuleBasedStateMachine):
             *lanes, limit=limit, linger=linger, byte_cap=byte_cap, max_ambiguous=most
         )
         self._expired(expired)
-        self._read_back_resends(self._in(State.QUEUED))
+        self._read_back_doubted(self._in(State.QUEUED))
         self._read_aside()
         if isinstance(claim, Held):
             assert gate.get("closed") or in_doubt >= most
@@ -315,7 +321,7 @@ class OutboxMachine(RuleBasedStateMachine):
         for key in given:
             self.expected[key].batch = ""
         old = [key for key in self._held_by(batch) if self.expected[key].old]
-        assert sorted(expired) == sorted(key for key in old if not self.expected[key].resends)
+        assert sorted(expired) == sorted(key for key in old if not self.expected[key].doubted)
         for key in old:
             self._end_by_age(key)
         if self.rolled_back and self.phase[batch] is State.CLAIMED:
@@ -427,7 +433,10 @@ class OutboxMachine(RuleBasedStateMachine):
         assert could == self.partition.redrive(letter, keys, 600)
         for key in could:
             old = self.expected[key]
-            self.expected[key] = Expected(old.lane, old.at_least_once, State.QUEUED)
+            in_doubt = old.doubted or old.state is State.UNKNOWN
+            self.expected[key] = Expected(
+                old.lane, old.at_least_once, State.QUEUED, redriven_in_doubt=in_doubt
+            )
 
     # --- time ----------------------------------------------------------------------------------------
 
@@ -519,7 +528,7 @@ class OutboxMachine(RuleBasedStateMachine):
             self._expired(expired)
             if not begin:
                 break
-        self._read_back_resends(self._in(State.QUEUED))
+        self._read_back_doubted(self._in(State.QUEUED))
         if end_keys:
             self.inside.end_keys()
             self.named.clear()

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from inside import ACCEPTED, DEAD, DOUBTED, RETRIED, Inside, key_of, keys_of
+from inside import ACCEPTED, DEAD, DOUBTED, REDRIVEN, RETRIED, Inside, key_of, keys_of, redriven
 
 from cmqueue import Message, Outbox
 from cmqueue.claim import Batch, Empty
@@ -96,10 +96,11 @@ def test_what_expired_in_doubt_is_not_resent(inside: Inside) -> None:
     assert Reason.WINDOW_ENDED is _reason(inside, key)
 
 
+@pytest.mark.parametrize("doubted", ["resent", *REDRIVEN])
 @pytest.mark.parametrize("found_by", ["claim", "mark", "scan", "schedule"])
-def test_a_resend_that_expires_is_unknown_not_expired(inside: Inside, found_by: str) -> None:
-    """Its first attempt may have arrived; `expired` is only what was certainly not sent."""
-    key = _resent(inside)
+def test_what_may_have_arrived_is_unknown_not_expired(inside: Inside, found_by: str, doubted: str) -> None:
+    """An earlier attempt of a resend, or before a redrive: `expired` is only what was certainly not sent."""
+    key = _resent(inside) if doubted == "resent" else redriven(inside, doubted)
     match found_by:
         case "claim":
             inside.expire()
@@ -120,6 +121,19 @@ def test_a_resend_that_expires_is_unknown_not_expired(inside: Inside, found_by: 
 
     assert [("unknown", key, "window_ended")] == inside.sweep().told
     assert State.UNKNOWN is inside.state(key)
+    inside.check()
+
+
+def test_what_may_have_arrived_does_not_expire_where_a_rollback_set_it_aside(inside: Inside) -> None:
+    """The scan finds it in that list too, and takes it out of there."""
+    key = redriven(inside, "redriven unknown")
+    inside.client.hset(inside.at("rolled_back"), mapping={"at": 1, "from": 1, "to": 0})
+    inside.claim()
+    assert 1 == inside.client.llen(inside.at("aside:n"))
+    inside.expire()
+
+    assert (0, []) == inside.partition.expire(Lane.NORMAL, 0)
+    assert State.AMBIGUOUS is inside.state(key)
     inside.check()
 
 

@@ -37,6 +37,7 @@ class Wanted:
     cancelled: bool = False  #: told that it is not sent
     expires_by: float = 0.0  #: not posted after it, seconds since 1970
     redriven: int = 0
+    risked: int = 0  #: how often it was redriven although it may have arrived
     posts: list[Posted] = field(default_factory=list)
     doubted: list[int] = field(default_factory=list)  #: when `message.ambiguous` was written, by step
     ids: set[str] = field(default_factory=set)  #: under which it was posted
@@ -95,10 +96,11 @@ class Laws:
         for one in self._named(id):
             one.cancelled = True
 
-    def redriven(self, ids: list[str], expires_by: float) -> None:
+    def redriven(self, ids: list[str], expires_by: float, ended: State) -> None:
         for id in ids:
             for one in self._named(id):
                 one.redriven += 1
+                one.risked += ended is State.UNKNOWN
                 one.expires_by = expires_by
 
     def _named(self, id: str) -> list[Wanted]:
@@ -201,7 +203,7 @@ class Laws:
         open_posts = [earlier for earlier in wanted.posts if not earlier.proved_untaken]
         if open_posts:
             self.counts["posted again after doubt"] += 1
-            if not wanted.at_least_once:
+            if not wanted.at_least_once and len(open_posts) > wanted.risked:
                 self.wrong(f"{id} is at_most_once and was posted again after doubt")
             elif not any(step > open_posts[-1].step for step in wanted.doubted):
                 self.wrong(f"{id} was posted again, and its doubt was not recorded first")
@@ -267,14 +269,15 @@ class Laws:
         doubted = bool(wanted.doubted)
         if times > 1:
             self.counts["duplicates"] += times - 1
-            if not wanted.at_least_once:
+            if not wanted.at_least_once and times > 1 + wanted.risked:
                 self.wrong(f"{id} is at_most_once and CM has it {times} times")
+        may_repeat = wanted.at_least_once or wanted.risked
         if state is State.ACCEPTED and not times:
             self.wrong(f"{id} ended accepted, and CM does not have it")
         unproved = sum(not post.proved_untaken for post in wanted.posts)
         if state in (State.EXPIRED, State.CANCELLED, State.SUPPRESSED) and (times or unproved):
             self.wrong(f"{id} ended {state}; CM has it {times} times; {unproved} posts in doubt")
-        if state in (State.REJECTED, State.DEAD) and times and not (wanted.at_least_once and doubted):
+        if state in (State.REJECTED, State.DEAD) and times and not (may_repeat and doubted):
             self.wrong(f"{id} ended {state}, and CM has it")
         if state is State.UNKNOWN and not doubted:
             self.wrong(f"{id} ended unknown without a word of doubt")

@@ -188,10 +188,15 @@ class _Simulation:
             if self._chance.random() < diligence and resume(self._observer, lane, "default"):
                 self.note(f"resumes {lane}")
         if self._stormy and self._chance.random() < 0.1:
-            dead = [key for key, row in self._partition.kept(0, 100) if row is not None and row[1:2] == b"X"]
-            again = self._partition.redrive("X", dead, 60) if dead else []
-            self._laws.redriven([self._partition.code + key for key in again], self.world.now + 61)
-            self.note(f"redrives {len(again)}")
+            for state in (State.DEAD, State.UNKNOWN):
+                letter = state.letter
+                ended = [
+                    key for key, row in self._partition.kept(0, 100) if row and row[1:2] == letter.encode()
+                ]
+                again = self._partition.redrive(letter, ended, 60) if ended else []
+                ids = [self._partition.code + key for key in again]
+                self._laws.redriven(ids, self.world.now + 61, state)
+                self.note(f"redrives {len(again)} {state}")
 
     def _taken(self, pair: Pair) -> None:
         """CM took a message: perhaps a receipt comes, before its answer or long after."""
