@@ -175,7 +175,8 @@ class WorkerSettings(LibrarySettings):
         "DEAD_RETENTION_SECONDS",
         str(7 * DAY),
         whole(60, 365 * DAY),
-        "How long number and content of a dead or unknown message are kept for a redrive.",
+        "How long number and content of a dead or unknown message are kept for a redrive. "
+        "Not longer than its row, `CMQUEUE_RETENTION_SECONDS`.",
     )
     only_to: tuple[str, ...] | None = setting(
         "ONLY_TO",
@@ -207,6 +208,12 @@ class WorkerSettings(LibrarySettings):
                 "CMQUEUE_LEASE_SECONDS",
                 f"{self.lease_seconds:g} must exceed CMQUEUE_CONNECT_TIMEOUT + CMQUEUE_READ_TIMEOUT + 2, "
                 f"{held:g}, or a batch could be posted twice",
+            )
+        if self.dead_retention_seconds > self.retention_seconds:
+            raise SettingsError(
+                "CMQUEUE_DEAD_RETENTION_SECONDS",
+                f"{self.dead_retention_seconds} must not exceed CMQUEUE_RETENTION_SECONDS, "
+                f"{self.retention_seconds}, or dead messages could not be redriven for so long",
             )
         tokens = dict(self.accounts or {})
         if self.product_token is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from inside import Inside
 
 from cmqueue import Content, Lane, Message, Outbox
 from cmqueue.partition import Endpoint, GateRules, Partition
@@ -31,6 +32,18 @@ def busy(each_outbox: Outbox, partition: Partition) -> Outbox:
 def test_sound_books_balance(busy: Outbox) -> None:
     """Every place holds what its rows say."""
     audit = busy.audit(recount=True)
+    assert (True, []) == (audit.balanced, audit.problems)
+
+
+def test_a_tombstone_whose_row_was_dropped_is_no_problem(inside: Inside) -> None:
+    """A lane that was stopped for longer than the retention still holds the job of what was cancelled in it."""
+    inside.client.hset(inside.at("pauses"), "n", "stopped:202")
+    receipt = inside.outbox.enqueue(Message(sender="Acme", to="0031600000007", text="Hi"))
+    inside.outbox.cancel(receipt.id)
+    inside.age_buckets()
+    assert 1 == inside.partition.drop(60)
+
+    audit = inside.outbox.audit(recount=True)
     assert (True, []) == (audit.balanced, audit.problems)
 
 

@@ -25,6 +25,7 @@ WRONG: list[tuple[str, dict[str, str]]] = [
     ("CMQUEUE_ENDPOINT", {"CMQUEUE_ENDPOINT": "ftp://127.0.0.1/"}),
     ("CMQUEUE_LEASE_SECONDS", {"CMQUEUE_LEASE_SECONDS": "37"}),
     ("CMQUEUE_LEASE_SECONDS", {"CMQUEUE_READ_TIMEOUT": "60"}),
+    ("CMQUEUE_DEAD_RETENTION_SECONDS", {"CMQUEUE_RETENTION_SECONDS": "86400"}),
     ("CMQUEUE_BATCH_SIZE", {"CMQUEUE_BATCH_SIZE": "1001"}),
     ("CMQUEUE_BATCH_SIZE", {"CMQUEUE_BATCH_SIZE": "many"}),
     ("CMQUEUE_RETRY_SCHEDULE", {"CMQUEUE_RETRY_SCHEDULE": "5,-1"}),
@@ -54,8 +55,15 @@ def test_a_wrong_setting_names_its_variable(variable: str, environment: dict[str
 
     assert variable == caught.value.variable
     for name, value in environment.items():
-        if name not in ("CMQUEUE_LEASE_SECONDS", "CMQUEUE_READ_TIMEOUT"):
+        if name not in ("CMQUEUE_LEASE_SECONDS", "CMQUEUE_READ_TIMEOUT", "CMQUEUE_RETENTION_SECONDS"):
             assert value not in str(caught.value)
+
+
+def test_the_dead_may_be_kept_as_long_as_their_rows() -> None:
+    """The default keeps them shorter; a shorter retention needs both set."""
+    day = {"CMQUEUE_RETENTION_SECONDS": "86400", "CMQUEUE_DEAD_RETENTION_SECONDS": "86400"}
+
+    assert 86400 == WorkerSettings.from_env(GOOD | day).dead_retention_seconds
 
 
 def test_settings_do_not_show_secrets() -> None:
