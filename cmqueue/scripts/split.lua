@@ -1,12 +1,12 @@
 -- Halve a batch whose request was refused as a whole, so that its holder finds who is at fault: nothing of it
 -- was taken. Both halves keep its order and lane, are leased to the same holder, and may go freely.
 -- ARGV: 1 batch id  2, 3 ids of the halves (fresh)  4 lease, ms  5... batches whose lease is renewed too
--- Returns {"split", size of the first, size of the second} | {"lost"} when the batch was reclaimed.
+-- Returns {"split", size of the first, size of the second} | {"lost"} when the batch, or a half, was reclaimed.
 -- A repeated call finds the halves, and changes nothing.
 local id, first, second = ARGV[1], ARGV[2], ARGV[3]
 local batch, meta = key('batch:', id), key('meta:', id)
 local lane = call('HGET', meta, 'lane')
-if not lane and call('EXISTS', key('meta:', first), key('meta:', second)) > 0 then
+if not lane and call('ZSCORE', key('leases'), first) and call('ZSCORE', key('leases'), second) then
   return {'split', call('LLEN', key('batch:', first)), call('LLEN', key('batch:', second))}
 end
 if not lane or not call('ZSCORE', key('leases'), id) then return {'lost'} end

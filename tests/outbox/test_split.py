@@ -98,6 +98,21 @@ def test_a_batch_that_is_gone_is_not_split(inside: Inside, when: str) -> None:
     inside.check()
 
 
+@pytest.mark.parametrize("again", [False, True], ids=["reclaimed", "claimed again"])
+@pytest.mark.parametrize("half", INTO)
+def test_a_repeat_that_finds_a_half_lost_has_lost_the_batch(inside: Inside, half: str, again: bool) -> None:
+    """The reply was lost, and so was a lease: what is another's by now is not handed out once more."""
+    batch = posting(inside, 5)
+    split(inside, batch)
+    inside.end_leases(half)
+    inside.sweep()
+    if again:
+        inside.batch(Lane.BULK)
+
+    assert split(inside, batch) is None
+    inside.check()
+
+
 def test_an_orphan_is_not_split(inside: Inside) -> None:
     """A batch whose lease was lost before any mark keeps its id while it waits, but has no holder."""
     inside.outbox.broadcast(Content(sender="Acme", text="Sale"), ["0031600000001", "0031600000002"])
