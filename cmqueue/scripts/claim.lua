@@ -54,16 +54,8 @@ local rolled_back = call('EXISTS', key('rolled_back')) == 1
 local function sendable(lane, jobs)
   local kept = sift(jobs)
   if not rolled_back then return kept end
-  local free, aside = {}, {}
-  for i = 1, #kept do
-    local pile = job_flag(kept[i], AT_LEAST_ONCE) and free or aside
-    pile[#pile + 1] = kept[i]
-  end
-  if #aside > 0 then
-    call('RPUSH', key('aside:', lane), unpack(aside))
-    call('HSET', key('pulse'), lane, now_ms)
-    dirty = true
-  end
+  local free = set_aside(lane, kept)
+  if #free < #kept then call('HSET', key('pulse'), lane, now_ms) end
   return free
 end
 
