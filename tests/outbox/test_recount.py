@@ -36,7 +36,7 @@ def test_sound_books_balance(busy: Outbox) -> None:
 
 
 def test_a_tombstone_whose_row_was_dropped_is_no_problem(inside: Inside) -> None:
-    """A lane that was stopped for longer than the retention still holds the job of what was cancelled in it."""
+    """A lane stopped for longer than the retention still holds the job of what was cancelled in it."""
     inside.client.hset(inside.at("pauses"), "n", "stopped:202")
     receipt = inside.outbox.enqueue(Message(sender="Acme", to="0031600000007", text="Hi"))
     inside.outbox.cancel(receipt.id)
