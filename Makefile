@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint check chaos soak format docs lock
+.PHONY: help setup demo test lint check bench chaos soak format docs lock
 
 help:  ## what can be made here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ lint: setup  ## ruff, its format, mypy and the import contracts
 
 check: lint  ## lint, and the fast part of the suite
 	$(BIN)/python -m pytest -q -n 4 -m 'not slow'
+
+bench: setup  ## measure every target of speed and memory, in 10 minutes (RUNS=1, ARGS="GROUP … --keep")
+	$(BIN)/python -m benchmarks --runs $(or $(RUNS),1) $(ARGS)
 
 chaos: setup  ## every fault there is, and the books after each, in 20 minutes (SEED=1, ARGS="NAME … --rounds 2")
 	$(BIN)/python -m chaos --seed $(or $(SEED),1) $(ARGS)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from benchmarks.figures import Figures, median
 from benchmarks.picture import Bar, Group, picture
+from benchmarks.targets import lines
 from demo.programs import ROOT
 
 PICTURES = ROOT / "docs" / "pictures"
@@ -39,8 +41,8 @@ def _drain(figures: Figures) -> str:
 
 
 def _enqueue(figures: Figures) -> str:
-    def bar(label: str, name: str, kind: str = "ours") -> Bar:
-        return Bar(label, figures[f"enqueue.{name}"], "rival" if kind == "rival" else "ours")
+    def bar(label: str, name: str, kind: Literal["ours", "rival"] = "ours") -> Bar:
+        return Bar(label, figures[f"enqueue.{name}"], kind)
 
     groups = [
         Group(
@@ -59,12 +61,17 @@ def _enqueue(figures: Figures) -> str:
 
 
 def _latency(figures: Figures) -> str:
+    targets = _targets([0])
+
+    def bar(label: str, name: str, kind: Literal["ours", "least"]) -> Bar:
+        return Bar(label, figures[name], kind, targets.get(name))
+
     groups = [
         Group(
             heading,
             [
-                Bar("half within", figures[f"latency.{place}.p50"], "least"),
-                Bar("99 of 100 within", figures[f"latency.{place}.p99"]),
+                bar("half within", f"latency.{place}.p50", "least"),
+                bar("99 of 100 within", f"latency.{place}.p99", "ours"),
             ],
         )
         for place, heading in (
@@ -74,28 +81,27 @@ def _latency(figures: Figures) -> str:
             ("behind.50ms", "50 a second behind a bulk, an endpoint that takes 50 ms"),
         )
     ]
-    note = "Milliseconds from the call of enqueue to the endpoint, on a logarithmic scale"
+    note = "Milliseconds from the call of enqueue to the endpoint, on a logarithmic scale; a mark is a target"
     return picture("How long an urgent message takes", note, groups, logarithmic=True)
 
 
 def _memory(figures: Figures) -> str:
+    queued = "redis.distinct.queued."
+    counts = sorted(int(name.removeprefix(queued)) for name in figures if name.startswith(queued))
+    targets = _targets(counts)
     groups = []
-    for name, heading, target in (
-        ("distinct.queued", "a message of its own, queued", 500.0),
-        ("broadcast.queued", "a recipient of a broadcast, queued", 200.0),
-        ("distinct.finished", "a message that is finished", 150.0),
+    for kind, heading in (
+        ("distinct.queued", "a message of its own, queued"),
+        ("broadcast.queued", "a recipient of a broadcast, queued"),
+        ("distinct.finished", "a message that is finished"),
     ):
-        counts = sorted(
-            int(figure.rpartition(".")[2]) for figure in figures if figure.startswith(f"redis.{name}.")
-        )
+        names = {count: f"redis.{kind}.{count}" for count in counts}
         bars = [
-            Bar(
-                f"of {count:,}",
-                figures[f"redis.{name}.{count}"],
-                "ours",
-                target if count == counts[-1] else None,
-            )
-            for count in counts
+            Bar(f"of {count:,}", figures[name], target=targets.get(name)) for count, name in names.items()
         ]
         groups.append(Group(heading, bars))
-    return picture("What a message takes of Redis", "Bytes; the mark is the target", groups)
+    return picture("What a message takes of Redis", "Bytes; a mark is a target", groups)
+
+
+def _targets(counts: Sequence[int]) -> dict[str, float]:
+    return {line.name: line.target for line in lines(counts) if line.target is not None}

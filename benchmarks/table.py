@@ -42,7 +42,7 @@ def _since(line: Line, now: Series, last: Series | None) -> str:
     found = change(now, last)
     if found is None:
         return ""
-    by = f"{found.by:+.0%}"
+    by = f"{round(found.by, 2) + 0.0:+.0%}"  # no "-0%"
     if not found.flagged:
         return by
     return f"[green]{by} better[/]" if line.better(found.by) else f"[bold red]{by} worse[/]"

@@ -68,10 +68,10 @@ def lines(counts: Sequence[int]) -> list[Line]:
 
 def _enqueue() -> Iterator[Line]:
     for way, says, target in (
-        ("single", "enqueue, one in a loop", 2.5),
-        ("single.waking", "enqueue, each one wakes", 0.6),
+        ("single", "enqueue in a loop", 2.5),
+        ("single.waking", "enqueue that wakes", 0.6),
         ("many", "enqueue_many", 50.0),
-        ("broadcast", "broadcast, a recipient", 100.0),
+        ("broadcast", "broadcast", 100.0),
     ):
         for rival, named, aim in (
             ("delay", ".delay()", target),
@@ -99,7 +99,7 @@ def _drain() -> Iterator[Line]:
                     yield Line(
                         group="drain",
                         name=f"drain.{kind}.{place}/{rival}",
-                        says=f"drain, {kind}, {latency} ms, {_processes(processes)} ÷ {rival}",
+                        says=f"{kind}, {latency} ms, {_processes(processes)} ÷ {rival}",
                         unit=TIMES,
                         value=_ratio(f"drain.{kind}.{place}.ours", f"drain.{against}.{place}.{rival}"),
                         direction=Direction.AT_LEAST,
@@ -115,8 +115,8 @@ def _latency() -> Iterator[Line]:
     for place, says, aims in (
         ("idle.50", "urgent, 50/s, idle", {"p50": 10.0, "p99": 50.0}),
         ("idle.1000", "urgent, 1,000/s, idle", {"p50": None, "p99": None}),
-        ("behind.0ms", "urgent behind a bulk, 0 ms", {"p99": 1000.0}),
-        ("behind.50ms", "urgent behind a bulk, 50 ms", {"p99": 1000.0}),
+        ("behind.0ms", "urgent behind bulk, 0 ms", {"p99": 1000.0}),
+        ("behind.50ms", "urgent behind bulk, 50 ms", {"p99": 1000.0}),
     ):
         for percentile, aim in aims.items():
             yield Line(
@@ -132,7 +132,7 @@ def _latency() -> Iterator[Line]:
             yield Line(
                 group="latency",
                 name=f"latency.{place}.bulk_kept",
-                says=f"{says}: the bulk keeps",
+                says=f"{says}: bulk keeps",
                 unit=TIMES,
                 value=_figure(f"latency.{place}.bulk_kept"),
                 direction=Direction.AT_LEAST,
@@ -143,9 +143,9 @@ def _latency() -> Iterator[Line]:
 def _memory(counts: Sequence[int]) -> Iterator[Line]:
     """Judged at the most messages; what a bucket costs weighs more on few."""
     for name, says, unit, target in (
-        ("redis.distinct.queued", "Redis, a distinct message queued", "B", 500.0),
-        ("redis.broadcast.queued", "Redis, a recipient of a broadcast", "B", 200.0),
-        ("redis.distinct.finished", "Redis, a finished message", "B", 150.0),
+        ("redis.distinct.queued", "Redis, distinct, queued", "B", 500.0),
+        ("redis.broadcast.queued", "Redis, broadcast, queued", "B", 200.0),
+        ("redis.distinct.finished", "Redis, distinct, finished", "B", 150.0),
         ("worker.memory", "worker memory", "MiB", 150.0),
     ):
         for count in counts:
