@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import redis
@@ -81,6 +82,15 @@ class Scripts:
         self.client = client
         self._patience = timeout * 0.3  # a second try must end within the timeout too
         self._scripts = {name: client.register_script(source(name)) for name in KEYS}
+
+    def greet(self, greeting: Callable[[Any], None]) -> None:
+        """Call `greeting` with each connection to come, before its first command."""
+
+        def on_connect(connection: Any) -> None:
+            connection.on_connect()
+            greeting(connection)
+
+        self.client.connection_pool.connection_kwargs["redis_connect_func"] = on_connect
 
     def run(self, name: str, prefix: str, args: list[Any]) -> Any:
         """Run the script `name` on the partition whose keys start with `prefix`; its reply.

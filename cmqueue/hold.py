@@ -1,6 +1,7 @@
 """Holds: what keeps messages in their lanes. A lane is stopped by too many messages that no request may hold;
 an account by the brake (no usable answers) or by CM, who refused its product token; and all that is sent at
-most once by a rollback: Redis came back older than a worker knew it.
+most once by a rollback: Redis came back older than a worker knew it. A partition that it gave to another
+account since then is contested, and all of it held.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from cmqueue.outbox import Outbox
 from cmqueue.row import iso
 
 ROLLED_BACK = "rolled_back"
+CONTESTED = "contested"
 
 
 class Hold(NamedTuple):
     """A lane of a partition that is held, or the whole partition where `lane` is None.
 
-    `why` is `stopped`, `brake` or `rolled_back`, with what caused it after a colon. `until` is when an
-    account is probed next, in seconds since 1970; 0 for what waits for somebody.
+    `why` is `stopped`, `brake`, `rolled_back` or `contested`, with what caused it after a colon. `until` is
+    when an account is probed next, in seconds since 1970; 0 for what waits for somebody.
     """
 
     account: str
@@ -40,6 +42,8 @@ def holds(outbox: Outbox) -> list[Hold]:
         for lane in Lane:
             pipe.llen(f"{partition.prefix}aside:{lane.letter}")
         pauses, (closed, until), rolled_back, *aside = guarded(pipe.execute)
+        if code in outbox.registry.contested:
+            found.append(Hold(account, code, None, CONTESTED))
         if rolled_back:
             why = f"{ROLLED_BACK}:{iso(int(rolled_back) // 1000)}, {sum(aside):,} set aside"
             found.append(Hold(account, code, None, why))

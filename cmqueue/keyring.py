@@ -9,7 +9,8 @@ each with the time: `1f…c0 88…3b@1795356000`. All of it is one string, chang
 from __future__ import annotations
 
 import secrets
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from cmqueue.connection import Scripts
 from cmqueue.errors import SettingsError
@@ -44,6 +45,13 @@ end
 return {kept, ''}
 """
 
+# Writes a key back that is lost, also into a full Redis (see `begin_though_full` in scripts/common.lua).
+_RESTORE = """
+if redis.call('EXISTS', KEYS[1]) == 1 then return end
+redis.call('DEL', KEYS[1])
+redis.call('SET', KEYS[1], ARGV[1])
+"""
+
 
 class Marks(NamedTuple):
     """The fingerprints: of the key in force, and of those it replaced, with when (seconds since 1970)."""
@@ -64,6 +72,9 @@ class Keyring:
         self._scripts = scripts
         self._names = settings.secret_keys or (GENERATED,)
         self._agree = scripts.client.register_script(_AGREE)
+        self.kept: dict[str, bytes] = {}  #: what was agreed on, as Redis keeps it
+        self._mark = ""  # the fingerprint of the key that this process names with
+        self._contested = False
 
     @property
     def is_generated(self) -> bool:
@@ -105,7 +116,27 @@ class Keyring:
         if replaced:
             log.warning("key.rotated", current=marks[0], retired=replaced.decode())
         in_force = keys[marks.index(agreed.current)]
+        self._mark = agreed.current
+        generated = dict(zip(self._names, [first, *others], strict=True)).get(GENERATED)
+        self.kept = ({KEY: generated} if generated else {}) | {FINGERPRINT: kept}
         return (in_force, *(key for key in keys if key != in_force))
+
+    def restore(self, execute: Callable[..., Any]) -> int:
+        """Write back what Redis has lost of what was agreed, by `execute`; how many keys that were.
+
+        Where Redis, without them, has agreed on another key meanwhile, that is told of, once.
+        """
+        lost = [name for name in self.kept if execute("GET", name) is None]
+        for name in lost:  # the key before its fingerprint: whoever finds no fingerprint makes a key
+            execute("EVAL", _RESTORE, 1, name, self.kept[name])
+        agreed = None if self._contested or not self.kept else execute("GET", FINGERPRINT)
+        if agreed is not None:
+            marks = Marks.parse(agreed)
+            self._contested = self._mark not in (marks.current, *marks.retired)
+            if self._contested:
+                do = "restart this process"
+                log.critical("key.contested", current=marks.current, here=self._mark, do=do)
+        return len(lost)
 
 
 def _refusal(retired_at: int | None) -> str:

@@ -12,7 +12,7 @@ from cmqueue.claim import Batch, Empty, Held, Linger
 from cmqueue.errors import OutboxUnavailable
 from cmqueue.lane import Lane
 from cmqueue.outbox import Outbox
-from cmqueue.partition import Partition
+from cmqueue.partition import Endpoint, GateRules, Partition
 from cmqueue.watermark import Watermark
 from config.settings import WorkerSettings
 from worker import failpoint
@@ -60,9 +60,11 @@ class Drain:
     def partitions(self) -> list[tuple[Partition, str]]:
         """Every partition and its account, also one that this worker holds no token for."""
         found = []
-        for account, partition in self.outbox.registry.known().values():
+        for code, (account, partition) in self.outbox.registry.known().items():
             self._watch(partition, account)
             found.append((partition, account))
+            if account not in self._settings.tokens:
+                self._attempts.pop(code, None)  # contested by now
         return found
 
     def _watch(self, partition: Partition, account: str) -> None:
@@ -70,7 +72,12 @@ class Drain:
         mark = self._watermarks.get(partition.code)
         if mark is None:
             journal = Journal(partition.code, account, self.outbox.registry.key)
-            mark = self._watermarks.setdefault(partition.code, Watermark(self._process, journal.rolled_back))
+
+            def fell(known: int, remembered: int) -> None:
+                journal.rolled_back(known, remembered)
+                self.outbox.registry.known()  # what Redis lost of it is written back before anything is sent
+
+            mark = self._watermarks.setdefault(partition.code, Watermark(self._process, fell))
         partition.watermark = mark
 
     def wake(self, lane: Lane, partition: str) -> None:
@@ -127,6 +134,10 @@ class Drain:
             self.claimed_at = time.monotonic()
             journal.expired(expired)
             match claim:
+                case Batch() if partition.code in self.outbox.registry.contested:
+                    journal.unposted(claim, "more than one account holds the partition")
+                    partition.settle(claim.id, [], Endpoint("unposted"), GateRules())
+                    return
                 case Batch():
                     if alone and len(claim.jobs) >= settings.batch_size:
                         self._call_another(partition, claim.lane)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from cmqueue.checkup.check import LIBRARY, Check
-from cmqueue.hold import ROLLED_BACK, Hold, holds
+from cmqueue.hold import CONTESTED, ROLLED_BACK, Hold, holds
 from cmqueue.job import Job
 from cmqueue.lane import Lane
 from cmqueue.outbox import Outbox
@@ -37,6 +37,14 @@ def _held(hold: Hold) -> Check:
             f"the lane {hold.lane} is {why}; its messages wait",
             where,
             do=f"see in the worker's log why, then: cmqueue resume {hold.lane}{option}",
+        )
+    if cause == CONTESTED:
+        return LIBRARY.fail(
+            "holds",
+            f"more than one account holds the partition {hold.partition}, since Redis lost its registry: "
+            "nobody sends what waits there",
+            where,
+            do="docs/architecture.md, When Redis goes back in time",
         )
     if cause == ROLLED_BACK:
         option = "" if hold.account == "default" else f" --account {hold.account}"

@@ -93,6 +93,38 @@ def test_an_older_append_only_file(
     assert outbox.audit().balanced
 
 
+@pytest.mark.parametrize("survivor", ["the worker", "the web app"])
+def test_a_redis_that_comes_back_empty(
+    valkey: RunningServer, outbox: Outbox, sandbox: SandboxClient, run: Run, survivor: str
+) -> None:
+    """Whoever runs on tells it of the partition and the key; what is enqueued from then on is delivered."""
+    message = Message(sender="Acme", to="00316000000001", text="Hi", idempotency_key="a")
+    outbox.enqueue(message)
+    worker = run()
+    eventually(lambda: all_finished(outbox))
+    if survivor == "the web app":
+        worker.terminate()
+    valkey.stop()
+    shutil.rmtree(valkey.directory / "appendonlydir")
+    valkey.start()
+    if survivor == "the web app":
+        worker = run()
+    else:
+        eventually(lambda: events(worker, "registry.restored"))
+        outbox = Outbox(outbox.settings)
+
+    receipt = outbox.enqueue(message, guarantee=LEAST)
+
+    with outbox:
+        eventually(lambda: sandbox.counts()["unique"] == 2)
+        eventually(lambda: all_finished(outbox))
+        assert (1, "AA") == (outbox.audit().enqueued, receipt.id[:2])
+        with Outbox(outbox.settings) as fresh:
+            assert outbox.registry.key == fresh.registry.key
+            assert fresh.enqueue(message).duplicate
+    assert [] == events(worker, "account.unknown", "key.contested", "partition.contested")
+
+
 def test_a_restart_that_loses_nothing_holds_nothing(
     valkey: RunningServer, outbox: Outbox, sandbox: SandboxClient, run: Run
 ) -> None:
