@@ -205,7 +205,7 @@ class Attempt:
         for at, job in enumerate(map(Job.unpack, jobs)):
             if not job.number.startswith(only_to):
                 # One that waits to be resent may have arrived: it was not suppressed, it is in doubt again.
-                fates[at] = _NOT_RESENT._replace(delay_ms=doubt) if job.resends else _NOT_ALLOWED
+                fates[at] = _NOT_RESENT._replace(delay_ms=doubt) if job.doubted else _NOT_ALLOWED
         return fates
 
     def _shared(self, jobs: list[bytes]) -> dict[bytes, bytes]:

@@ -101,8 +101,8 @@ class DeliveryStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has
         drain = Drain(Outbox(settings), settings, served, worker.concurrency)
         app.drain = drain
         self.sweeper = Sweeper(drain, settings)
-        # A request makes some thousands of objects, for which Python would look through all that was imported,
-        # again and again: a tenth of a drain's time. What stands here stays anyhow.
+        # A request makes some thousands of objects, for which Python would look through all that was
+        # imported, again and again: a tenth of a drain's time. What stands here stays anyhow.
         gc.collect()
         gc.freeze()
         self.sweeper.start()

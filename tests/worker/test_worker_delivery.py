@@ -8,6 +8,10 @@ from datetime import UTC, datetime, timedelta
 from harness import Run, all_finished, events, eventually, finished
 
 from cmqueue import Content, Message, Outbox, State
+from cmqueue.lane import Lane
+from cmqueue.partition import Endpoint, GateRules
+from cmqueue.settlement import Settlement
+from cmqueue.state import Reason
 from sandbox.running import SandboxClient
 
 
@@ -145,6 +149,24 @@ def test_only_to_suppresses_everyone_else(outbox: Outbox, sandbox: SandboxClient
         outbox.status(other.id).reason,
     )
     assert {(allowed.reference, "0031600000001"): 1} == sandbox.pairs()
+
+
+def test_only_to_does_not_suppress_what_may_have_arrived(
+    outbox: Outbox, sandbox: SandboxClient, run: Run
+) -> None:
+    """A message that waits to be resent when the allow-list comes is not sent, and ends unknown."""
+    receipt = outbox.enqueue(
+        Message(sender="Acme", to="0044770090001", text="Hi"), guarantee="at_least_once", expires_in=60
+    )
+    partition = outbox.registry.partition("default")
+    partition.claim("first", [Lane.NORMAL], lease=60)
+    partition.mark("first", lease=60, earliest_expiry=2**32 - 1)
+    doubt = Settlement(State.AMBIGUOUS, Reason.CONNECTION_LOST)
+    partition.settle("first", [doubt], Endpoint("silent"), GateRules())
+    run(CMQUEUE_ONLY_TO="+3160000", CMQUEUE_RECONCILE_SECONDS="0.1", CMQUEUE_MAX_RESENDS="1")
+
+    assert State.UNKNOWN is eventually(lambda: finished(outbox, receipt.id))
+    assert 0 == sandbox.counts()["requests"]
 
 
 def test_two_accounts_post_with_their_own_tokens(outbox: Outbox, sandbox: SandboxClient, run: Run) -> None:

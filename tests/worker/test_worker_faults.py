@@ -54,7 +54,8 @@ def test_doubt_at_most_once_is_never_sent_again(
         outbox.status(receipt.id).reason,
     )
     assert (1, taken) == (sandbox.counts()["requests"], sum(sandbox.pairs().values()))
-    assert [receipt.reference] == [line["reference"] for line in events(worker, "message.ambiguous")]
+    (line,) = events(worker, "message.ambiguous")
+    assert (receipt.reference, "warning") == (line["reference"], line["level"])
 
 
 def test_doubt_at_least_once_is_resent_with_the_same_reference(
