@@ -41,6 +41,8 @@ end
 
 -- A worker process remembers the highest sequence that it was told, and Redis remembers it too. Where Redis knows of
 -- less, it has gone back in time: all that is sent at most once is held, and the sequence goes on above what was told.
+-- Where Redis knows of nothing, the process began in the time that is lost, however much was enqueued since: what it is
+-- told is kept for a week and renewed while the process calls, changes or none.
 -- The last two arguments of a script that calls this are the process, or "" for none, and what it knows.
 local WEEK_MS = 7 * 24 * 3600 * 1000
 local watcher, told_before, fell_to = '', nil, -1
@@ -54,8 +56,8 @@ local function compare_sequence()
     local seen = call('HMGET', key('rolled_back'), 'from', 'to')
     if tonumber(seen[1]) == known then fell_to = tonumber(seen[2]) end
   end
-  if known <= (told_before or sequence) then return end
-  fell_to = told_before or sequence
+  if known <= (told_before or 0) then return end
+  fell_to = told_before or math.min(sequence, known - 1)
   begin_though_full()
   call('HSET', key('rolled_back'), 'at', now_ms, 'from', known, 'to', fell_to)
   call('HINCRBY', key('counts'), 'seq', math.max(known - sequence, 0) + 1)
@@ -64,7 +66,7 @@ end
 local function with_sequence(reply)
   if watcher == '' then return reply end
   local sequence = tonumber(call('HGET', key('counts'), 'seq')) or 0
-  if sequence ~= told_before then
+  if sequence ~= told_before or call('PTTL', key('told:', watcher)) < WEEK_MS / 2 then
     begin_though_full()
     call('SET', key('told:', watcher), sequence, 'PX', WEEK_MS)
   end

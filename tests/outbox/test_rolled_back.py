@@ -192,17 +192,40 @@ def test_each_process_sees_it_once(inside: Inside) -> None:
     }
 
 
-def test_losing_only_what_redis_remembers_of_a_process_is_no_rollback(inside: Inside) -> None:
-    """It is forgotten after a week, or was written in a second that is lost, without any change."""
-    partition, falls = watched(inside)
+@pytest.mark.parametrize("call", CALLS)
+def test_a_process_that_began_in_the_lost_time_sees_it_too(inside: Inside, call: str) -> None:
+    """Redis knows nothing of it, and others have enqueued so much that the sequence is higher than ever."""
     enqueue(inside, ONCE)
+    before, remembered = Snapshot(inside), sequence(inside)
+    partition, falls = watched(inside)
     claim(partition)
-    assert 0 < inside.client.pttl(inside.at("told:p1")) <= 7 * 24 * 3600 * 1000
-    inside.client.delete(inside.at("told:p1"))
+    known = sequence(inside)
+    before.restore()
+    enqueue(inside, *[ONCE] * 9)
 
+    for _ in range(2):
+        CALLS[call](partition)
+
+    assert known > remembered
+    assert [(known, known - 1)] == falls
+    assert ["rolled_back"] == [hold.why.partition(":")[0] for hold in holds(inside.outbox)]
+
+
+def test_a_process_that_stands_idle_for_weeks_sees_no_rollback(inside: Inside) -> None:
+    """What it was told is kept for a week, and renewed by its sweeps when half of that has passed."""
+    partition, falls = watched(inside)
+    enqueue(inside, ONCE, send_at=datetime.now(UTC) + timedelta(days=60))
     CALLS["sweep"](partition)
+    day = 24 * 3600 * 1000
+    before = sequence(inside)
 
-    assert [] == falls
+    for left in (6, 4, 3):
+        inside.client.pexpire(inside.at("told:p1"), left * day)
+        CALLS["sweep"](partition)
+        renewed = inside.client.pttl(inside.at("told:p1"))
+        assert (6.9 if left == 3 else left - 0.1) * day < renewed <= (7 if left == 3 else left) * day
+
+    assert ([], before) == (falls, sequence(inside))
 
 
 def test_looking_at_nothing_writes_nothing(inside: Inside) -> None:
