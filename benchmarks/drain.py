@@ -18,13 +18,14 @@ from benchmarks.messages import SENDER, distinct, numbers, text
 from benchmarks.naive import SEND, application
 from benchmarks.program import MIB, Program, cpu_of
 from benchmarks.scale import Scale
-from benchmarks.stage import THREADS, Stage, staged, wait_until
+from benchmarks.stage import START_PATIENCE, THREADS, Stage, staged, wait_until
 from cmqueue import Content, Message
 
 LATENCIES = (0, 50)  #: milliseconds
 PROCESSES = (1, 2)
 REFERENCE = "A" * 16
-FIRST_LOOK = 0.01  #: seconds between looks until the first message came
+#: Seconds between looks, until the first message came and near the end; between the two, looks only disturb.
+FIRST_LOOK, LAST_LOOKS, NEARLY = 0.01, 0.005, 0.85
 POOLS = {"threads": ("--pool", "threads", "-c", str(THREADS)), "solo": ("--pool", "solo")}
 
 
@@ -104,11 +105,12 @@ def timed(
     """
     programs = [start() for start in starts]
     watched = [] if ends else programs
-    wait_until(lambda: stage.posted() > 0, watched, FIRST_LOOK)
+    wait_until(lambda: stage.posted() > 0, watched, poll=FIRST_LOOK, patience=START_PATIENCE)
     taken, began = stage.posted(), time.perf_counter()
     before = [program.cpu() for program in watched]
     redis_before = cpu_of(stage.server.pid)
-    wait_until(lambda: stage.posted() >= count and accounted(), watched)
+    wait_until(lambda: stage.posted() >= count * NEARLY, watched)
+    wait_until(lambda: stage.posted() >= count and accounted(), watched, poll=LAST_LOOKS)
     took = time.perf_counter() - began
     if stage.posted() != count:
         raise RuntimeError(f"{stage.posted()} messages were taken, {count} were put in")

@@ -23,7 +23,7 @@ from sandbox.running import running as sandbox_running
 
 #: As an outbox is run: append-only, synced each second. A rewrite would fall into one measurement alone.
 SERVER = ("--save", "", "--appendonly", "yes", "--auto-aof-rewrite-percentage", "0")
-PATIENCE = 240.0
+PATIENCE, START_PATIENCE = 240.0, 40.0  #: seconds: for all of a measurement, and for a worker's first message
 THREADS = 6  #: of our worker; the others get as many
 POLL = 0.04
 SAID = 1500  #: characters of a program's log that are told where something failed
@@ -87,14 +87,20 @@ class Stage:
         return int(self.sandbox.counts()["messages"])
 
 
-def wait_until(true: Callable[[], bool], programs: Sequence[Program] = (), poll: float = POLL) -> None:
+def wait_until(
+    true: Callable[[], bool],
+    programs: Sequence[Program] = (),
+    *,
+    poll: float = POLL,
+    patience: float = PATIENCE,
+) -> None:
     """Return once it holds; raises TimeoutError, and RuntimeError where a program ended meanwhile."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + patience
     while not true():
         for program in programs:
             program.look()
         if time.monotonic() > end:
-            raise TimeoutError(f"nothing came of it in {PATIENCE:g} s")
+            raise TimeoutError(f"nothing came of it in {patience:g} s")
         time.sleep(poll)
 
 

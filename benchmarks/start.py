@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from benchmarks.figures import Figures
 from benchmarks.messages import distinct
 from benchmarks.scale import Scale
-from benchmarks.stage import staged, wait_until
+from benchmarks.stage import START_PATIENCE, staged, wait_until
 
 SETTLING = 2.0  #: seconds that the worker is left alone after its first drain
 
@@ -19,7 +19,7 @@ def start(scale: Scale) -> Iterator[Figures]:
         for _ in stage.outbox.enqueue_many(distinct(1000), lane="bulk"):
             pass
         worker = stage.worker()
-        wait_until(lambda: stage.posted() == 1000, [worker])
+        wait_until(lambda: stage.posted() == 1000, [worker], patience=START_PATIENCE)
         first = min(stage.sandbox.arrivals().values())
         time.sleep(SETTLING)
         before, began = worker.cpu(), time.perf_counter()

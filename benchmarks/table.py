@@ -76,7 +76,7 @@ def _drains(figures: Figures) -> Table:
 
 
 def _latencies(figures: Figures) -> Table:
-    found = _table("Urgent, milliseconds to the endpoint", "", "p50", "p99", "most")
+    found = _table("Urgent, ms to POST", "", "p50", "p99", "most")
     for name in figures:
         place, _, last = name.rpartition(".")
         if name.startswith("latency.") and last == "p50":
