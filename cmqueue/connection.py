@@ -23,7 +23,7 @@ from redis.exceptions import (
 )
 from redis.retry import Retry
 
-from cmqueue.errors import OutboxFull, OutboxUnavailable
+from cmqueue.errors import OutboxFull, OutboxRefused, OutboxUnavailable
 from cmqueue.script import KEYS, source
 
 
@@ -127,7 +127,7 @@ class Scripts:
                 ) from None
             except RedisError as error:
                 # Redis's own words on a script hold no data of ours; it may have failed half way.
-                raise OutboxUnavailable(f"Redis refused: {str(error)[:200]}", maybe_enqueued=True) from None
+                raise OutboxRefused(f"Redis refused: {str(error)[:200]}", maybe_enqueued=True) from None
             if last or time.monotonic() - began > self._patience:
                 break
         raise OutboxUnavailable(problem, maybe_enqueued=heard) from None

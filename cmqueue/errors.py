@@ -65,6 +65,10 @@ class OutboxUnavailable(CmqueueError):
         self.maybe_enqueued = maybe_enqueued
 
 
+class OutboxRefused(OutboxUnavailable):
+    """Redis is there, and refused a command: a key of another type, a script that it can't run."""
+
+
 class OutboxFull(OutboxUnavailable):
     """Redis is at its `maxmemory` and takes no more; nothing was written."""
 

@@ -195,7 +195,7 @@ class WorkerSettings(LibrarySettings):
         "LOG_LEVEL",
         "info",
         one_of("debug", "info", "warning", "error"),
-        "debug, info, warning or error.",
+        "debug, info, warning or error; `error` leaves out `message.ambiguous`.",
     )
     tokens: Mapping[str, str] = field(
         default_factory=dict, init=False, repr=False, metadata={"derived": True}

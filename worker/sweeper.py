@@ -7,7 +7,7 @@ import random
 import threading
 import time
 
-from cmqueue.errors import OutboxUnavailable
+from cmqueue.errors import OutboxRefused, OutboxUnavailable
 from cmqueue.job import KEY_AT, Job, UnknownFormat
 from cmqueue.lane import Lane
 from cmqueue.partition import Partition
@@ -97,6 +97,8 @@ class Sweeper:
             journal = Journal(partition.code, account, self._drain.outbox.registry.key)
             try:
                 self.sweep(partition, journal, tick, served=self._served(partition, account))
+            except OutboxRefused as error:
+                log.error("sweep.failed", account=account, partition=partition.code, problem=error.problem)
             except OutboxUnavailable:
                 raise
             except Exception:  # noqa: BLE001 - as in `_run`

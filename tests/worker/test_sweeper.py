@@ -104,6 +104,23 @@ def test_what_fails_in_one_partition_fails_in_no_other(
     ]
 
 
+def test_what_redis_refuses_in_one_partition_it_takes_in_another(outbox: Outbox) -> None:
+    """
+    A key of another type, where only one account's messages lie: the others' time goes on.
+    """
+    partitions = [outbox.registry.partition(account) for account in ("default", "shop")]
+    ids = [enqueue(outbox, account=account) for account in ("default", "shop")]
+    for partition in partitions:
+        posting(partition)
+    outbox.scripts.client.set(partitions[0].prefix + "due", "not a sorted set")
+
+    with capture_logs() as lines:
+        sweeper_of(outbox, CMQUEUE_ACCOUNTS=TWO_ACCOUNTS)._tick(1)
+
+    assert State.AMBIGUOUS is state(outbox, ids[1])
+    assert [partitions[0].code] == [line["partition"] for line in lines if line["event"] == "sweep.failed"]
+
+
 def test_doubt_about_a_newer_versions_message_is_told(outbox: Outbox) -> None:
     """
     A batch that a newer worker was posting: this version can't read the job, but whom it is about.
