@@ -44,5 +44,7 @@ def _forget(partition: Partition, id: str, *_: Any, **__: Any) -> int:
     return 0
 
 
+if vars(worker.drain).get("Journal") is not Journal:
+    raise ImportError("the drain makes its journals by another name: nothing would be left out")
 worker.drain.Journal = Silent  # type: ignore[attr-defined]  # by this name the drain makes its journals
 Partition.settle = _forget  # type: ignore[assignment,method-assign]  # takes less, gives the same
