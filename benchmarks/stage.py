@@ -24,7 +24,7 @@ from sandbox.running import running as sandbox_running
 #: As an outbox is run: append-only, synced each second. A rewrite would fall into one measurement alone.
 SERVER = ("--save", "", "--appendonly", "yes", "--auto-aof-rewrite-percentage", "0")
 PATIENCE, START_PATIENCE = 240.0, 40.0  #: seconds: for all of a measurement, and for a worker's first message
-THREADS = 6  #: of our worker; the others get as many
+THREADS = 8  #: of our worker; the others get as many
 POLL = 0.04
 SAID = 1500  #: characters of a program's log that are told where something failed
 

@@ -28,7 +28,7 @@ def configuration(settings: WorkerSettings) -> dict[str, Any]:
         "worker_prefetch_multiplier": 2,
         # Drains wait for the network; gevent's patched pool made duplicates.
         "worker_pool": "threads",
-        "worker_concurrency": 6,
+        "worker_concurrency": 8,
         # An exchange each: of one exchange and key, every queue would get every wake-up.
         "task_queues": [_queue(lane) for lane in Lane],
         "task_default_queue": Lane.NORMAL.value,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import assert_never
 
 from cmqueue.claim import Batch, Empty, Held, Linger
@@ -22,8 +22,11 @@ from worker.journal import Journal, log
 from worker.order import claim_order
 from worker.slots import Slots
 
-#: Seconds after which a drain makes room for the wake-ups behind it, by asking for another.
+#: Seconds after which a drain makes room for a wake-up that found no thread, by asking for another.
 BUDGET = 2.0
+
+#: Asks for one more drain of a partition's lane.
+CallAnother = Callable[[Partition, Lane], None]
 
 
 class Drain:
@@ -80,8 +83,12 @@ class Drain:
             mark = self._watermarks.setdefault(partition.code, Watermark(self._process, fell))
         partition.watermark = mark
 
-    def wake(self, lane: Lane, partition: str) -> None:
-        """Serve a wake-up for `lane` of the partition with the code `partition`, in the calling thread."""
+    def wake(self, lane: Lane, partition: str, call_another: CallAnother | None = None) -> None:
+        """Serve a wake-up for `lane` of the partition with the code `partition`, in the calling thread.
+
+        Where there is more than one batch, `call_another` asks for help: by default of the broker.
+        """
+        another = call_another or self._call_another
         attempt = self._attempt(partition)
         if attempt is None:
             return
@@ -91,9 +98,9 @@ class Drain:
                 for code in work:
                     serving = self._attempt(code)
                     if serving is not None:
-                        self._serve(serving, self.lanes)
+                        self._serve(serving, self.lanes, another)
         elif self._urgent:
-            self._serve(attempt, self._urgent)
+            self._serve(attempt, self._urgent, another)
 
     def _attempt(self, code: str) -> Attempt | None:
         """The attempt of a partition, None where its account has no token here."""
@@ -113,8 +120,8 @@ class Drain:
                 self._attempts[code] = found
             return found
 
-    def _serve(self, attempt: Attempt, lanes: Sequence[Lane]) -> None:
-        """Claim and deliver until nothing waits, something holds, or the time is over."""
+    def _serve(self, attempt: Attempt, lanes: Sequence[Lane], call_another: CallAnother) -> None:
+        """Claim and deliver until nothing waits, something holds, or the time is over and others wait."""
         partition, journal, settings = attempt.partition, attempt.journal, self._settings
         end = time.monotonic() + BUDGET
         lingering = [lane for lane in lanes if lane.rules.linger]
@@ -140,12 +147,12 @@ class Drain:
                     return
                 case Batch():
                     if alone and len(claim.jobs) >= settings.batch_size:
-                        self._call_another(partition, claim.lane)
+                        call_another(partition, claim.lane)
                     alone = False
                     linger = lingering
                     attempt.deliver(claim)
-                    if time.monotonic() > end:
-                        self._call_another(partition, claim.lane)
+                    if time.monotonic() > end and self.slots.wanted:
+                        call_another(partition, claim.lane)
                         return
                 case Linger(lane):
                     linger = ()
@@ -163,10 +170,10 @@ class Drain:
         if partition.take_wake(lane):
             self.outbox.waker.wake(lane, partition.code)
 
-    def without_broker(self, lane: Lane, partition: str) -> None:
+    def without_broker(self, lane: Lane, partition: str, call_another: CallAnother) -> None:
         """Drain a lane that the broker's wake-ups do not reach. Runs in a thread of the sweeper's."""
         try:
-            self.wake(lane, partition)
+            self.wake(lane, partition, call_another)
         except OutboxUnavailable as error:
             log.warning("drain.interrupted", lane=lane.value, partition=partition, problem=error.problem)
         except Exception:  # noqa: BLE001 - threading would print the error, which may hold what it choked on

@@ -23,6 +23,11 @@ class Slots:
         """Whether a thread could serve more than the urgent."""
         return self._free > 0
 
+    @property
+    def wanted(self) -> bool:
+        """Whether a wake-up found no permit, and waits for one to be given back."""
+        return bool(self._missed)
+
     def take(self, partition: str) -> bool:
         """Take a permit to serve `partition`; where there is none, leave word for those who hold one."""
         with self._lock:

@@ -44,7 +44,7 @@ class Sweeper:
         self._patience = max(PATIENCE, settings.redis_timeout + BEYOND_TIMEOUT)
         self._reclaim_from = 0.0
         self._scanned: dict[tuple[str, Lane], int] = {}
-        self._helpers: dict[tuple[str, Lane], threading.Thread] = {}
+        self._helpers: dict[tuple[str, Lane], list[threading.Thread]] = {}
         self._neglected: set[tuple[str, Lane]] = set()
         self._unknown: set[str] = set()
         self._liveness = Liveness(settings.lease_seconds)
@@ -66,7 +66,7 @@ class Sweeper:
         if self._thread.is_alive():
             self._thread.join(5)
         end = time.monotonic() + self._settings.read_timeout + SPARE_SECONDS
-        for helper in self._helpers.values():
+        for helper in [helper for helpers in self._helpers.values() for helper in helpers]:
             helper.join(max(0.0, end - time.monotonic()))
 
     def _run(self) -> None:
@@ -162,14 +162,28 @@ class Sweeper:
         os._exit(STUCK_STATUS)  # a stuck thread would keep any gentler exit waiting
 
     def _help(self, lane: Lane, partition: str) -> None:
-        """Drain a stale lane in a thread of this process, one at a time."""
-        running = self._helpers.get((partition, lane))
-        if running is not None and running.is_alive():
+        """Drain a stale lane in this process: in a thread, which starts one more where its first batch is full.
+
+        There are no more of them than free slots.
+        """
+        if not any(helper.is_alive() for helper in self._helpers.get((partition, lane), [])):
+            self._helpers[partition, lane] = []
+            self._start_helper(lane, partition)
+
+    def _start_helper(self, lane: Lane, partition: str) -> None:
+        if not self._drain.slots.free or self._stop.is_set():
             return
+
+        def one_more(_: Partition, busy: Lane) -> None:
+            self._start_helper(busy, partition)
+
         helper = threading.Thread(
-            target=self._drain.without_broker, args=(lane, partition), name="cmqueue-helper", daemon=True
+            target=self._drain.without_broker,
+            args=(lane, partition, one_more),
+            name="cmqueue-helper",
+            daemon=True,
         )
-        self._helpers[partition, lane] = helper
+        self._helpers.setdefault((partition, lane), []).append(helper)
         helper.start()
 
 

@@ -136,6 +136,23 @@ def test_a_lane_is_drained_without_the_broker(outbox: Outbox, sandbox: SandboxCl
     assert State.ACCEPTED is eventually(lambda: finished(outbox, receipt.id))
 
 
+def test_without_the_broker_a_long_lane_is_drained_in_parallel(
+    outbox: Outbox, sandbox: SandboxClient, run: Run
+) -> None:
+    """Each helper whose first batch is full starts one more, up to the slots."""
+    outbox.broadcast(Content(sender="Acme", text="Sale"), [f"003160000{n:04}" for n in range(120)])
+    sandbox.faults({"kind": "slow", "ms": 400})
+    worker = run(CMQUEUE_BROKER_URL="redis://127.0.0.1:1/0", CMQUEUE_BATCH_SIZE="10")
+
+    eventually(lambda: all_finished(outbox))
+    ends = [
+        (datetime.fromisoformat(line["timestamp"]), line["seconds"])
+        for line in events(worker, "batch.posted")
+    ]
+    spans = [(end - timedelta(seconds=took), end) for end, took in ends]
+    assert max(sum(begin <= at < end for begin, end in spans) for at, _ in spans) >= 4
+
+
 def test_only_to_suppresses_everyone_else(outbox: Outbox, sandbox: SandboxClient, run: Run) -> None:
     """With an allow-list, other numbers end suppressed and are never posted."""
     allowed = outbox.enqueue(Message(sender="Acme", to="0031600000001", text="Hi"))
