@@ -162,7 +162,7 @@ class Sweeper:
         os._exit(STUCK_STATUS)  # a stuck thread would keep any gentler exit waiting
 
     def _help(self, lane: Lane, partition: str) -> None:
-        """Drain a stale lane in this process: in a thread, which starts one more where its first batch is full.
+        """Drain a stale lane here: in one thread, which starts one more where its first batch is full.
 
         There are no more of them than free slots.
         """
