@@ -21,6 +21,8 @@ BATCH = 1000
 LIST = "bare:jobs"
 CONTENT = "bare:content"
 HELD = "bare:held:"
+REFERENCE = b"A" * 16
+RECIPIENT = b'{"number":"%b"}'
 CLAIM = """
 local jobs = redis.call('LPOP', KEYS[1], ARGV[1])
 if not jobs then return {} end
@@ -30,7 +32,7 @@ return jobs
 
 
 def fill(client: redis.Redis, jobs: Iterable[bytes], content: bytes = b"") -> None:
-    """Put jobs into the list: whole items of `msg`, or recipients of the one `content`."""
+    """Put jobs into the list: a number, a space and a content; or numbers alone, of the one `content`."""
     client.set(CONTENT, content)
     source = iter(jobs)
     while chunk := list(islice(source, BATCH)):
@@ -48,14 +50,25 @@ def deliver(url: str, endpoint: str, token: str) -> None:
         jobs: list[bytes] = claim(keys=[LIST, held], args=[BATCH])
         if not jobs:
             return
-        items = b",".join(jobs)
         if content:
-            items = b'{"to":[' + items + b"]," + content[1:]
+            items = _msg(b",".join([RECIPIENT % number for number in jobs]), content)
+        else:
+            items = b",".join([_encoded(job) for job in jobs])
         answer = session.post(
             endpoint, data=b'{"messages":{"msg":[' + items + b"]}}", headers=headers, timeout=(5, 30)
         )
         answer.raise_for_status()
         client.delete(held)
+
+
+def _encoded(job: bytes) -> bytes:
+    number, content = job.split(b" ", 1)
+    return _msg(RECIPIENT % number, content)
+
+
+def _msg(recipients: bytes, content: bytes) -> bytes:
+    """An item of `msg`."""
+    return b'{"to":[' + recipients + b'],"reference":"' + REFERENCE + b'",' + content[1:]
 
 
 def main(arguments: list[Any]) -> None:

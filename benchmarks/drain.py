@@ -7,7 +7,6 @@ has acknowledged every batch, the naive worker is let off with its last POST.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -23,7 +22,6 @@ from cmqueue import Content, Message
 
 LATENCIES = (0, 50)  #: milliseconds
 PROCESSES = (1, 2)
-REFERENCE = "A" * 16
 #: Seconds between looks, until the first message came and near the end; between the two, looks only disturb.
 FIRST_LOOK, LAST_LOOKS, NEARLY = 0.01, 0.005, 0.85
 POOLS = {"threads": ("--pool", "threads", "-c", str(THREADS)), "solo": ("--pool", "solo")}
@@ -56,22 +54,16 @@ def _ours(kind: str, count: int, latency: int, processes: int, name: str) -> Fig
 def _bare(kind: str, count: int, latency: int, processes: int, name: str) -> Figures:
     with staged(latency_ms=latency) as stage:
         if kind == "distinct":
-            fill(stage.client, (_whole(item) for item in distinct(count)))
+            jobs = (b"%b %b" % (item["to"].encode(), Message(**item).wire()) for item in distinct(count))
+            fill(stage.client, jobs)
         else:
             content = Content(sender=SENDER, text=text(0)).wire()
-            content = content[:-1] + f',"reference":"{REFERENCE}"}}'.encode()
-            fill(stage.client, (json.dumps({"number": to}).encode() for to in numbers(count)), content)
+            fill(stage.client, (to.encode() for to in numbers(count)), content)
 
         def acknowledged() -> bool:
             return not any(True for _ in stage.client.scan_iter(f"{HELD}*", 1000))
 
         return timed(stage, count, name, [stage.bare] * processes, acknowledged, ends=True)
-
-
-def _whole(item: dict[str, str]) -> bytes:
-    """An item of `msg`, ready."""
-    wire, to = Message(**item).wire(), item["to"].encode()
-    return b'{"to":[{"number":"%b"}],"reference":"%b",%b' % (to, REFERENCE.encode(), wire[1:])
 
 
 def _naive(scale: Scale, latency: int, processes: int, name: str) -> Figures:

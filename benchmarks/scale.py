@@ -21,7 +21,7 @@ class Scale:
     memory: tuple[int, ...] = (10_000, 100_000, 1_000_000)
     idle: float = 10.0
     share: int = 250_000
-    rounds: int = 3
+    rounds: int = 2
 
 
 WHOLE = Scale()

@@ -8,29 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks.drain import timed
+from benchmarks.drain import LATENCIES, timed
 from benchmarks.figures import Figures
 from benchmarks.messages import distinct
 from benchmarks.scale import Scale
 from benchmarks.stage import staged
 
-APPS = {"share.accounted": "worker", "share.unaccounted": "benchmarks.unaccounted"}
+APPS = {"accounted": "worker", "unaccounted": "benchmarks.unaccounted"}
 
 
 def share(scale: Scale) -> Iterator[Figures]:
-    """Messages per second of both, one process, full batches, an endpoint that answers at once."""
-    best: dict[str, Figures] = {}
-    for _ in range(scale.rounds):
-        for name, app in APPS.items():
-            found = _round(scale.share, name, app)
-            if name not in best or found[name] > best[name][name]:
-                best[name] = found
-    for found in best.values():
-        yield found
+    """Messages per second of both, one process, full batches, at each latency of the endpoint."""
+    for latency in LATENCIES:
+        best: dict[str, Figures] = {}
+        for _ in range(scale.rounds):
+            for kind, app in APPS.items():
+                name = f"share.{latency}ms.{kind}"
+                found = _round(scale.share, latency, name, app)
+                if name not in best or found[name] > best[name][name]:
+                    best[name] = found
+        yield from best.values()
 
 
-def _round(count: int, name: str, app: str) -> Figures:
-    with staged() as stage:
+def _round(count: int, latency: int, name: str, app: str) -> Figures:
+    with staged(latency_ms=latency) as stage:
         for _ in stage.outbox.enqueue_many(distinct(count), lane="bulk"):
             pass
         return timed(stage, count, name, [lambda: stage.worker(app)], lambda: stage.leased() == 0)

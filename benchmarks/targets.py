@@ -182,15 +182,16 @@ def _start() -> Iterator[Line]:
 
 
 def _share() -> Iterator[Line]:
-    yield Line(
-        group="share",
-        name="share",
-        says="logging and accounting, of the drain",
-        unit="%",
-        value=_lost("share.accounted", "share.unaccounted"),
-        direction=Direction.BELOW,
-        target=10.0,
-    )
+    for latency in (0, 50):
+        yield Line(
+            group="share",
+            name=f"share.{latency}ms",
+            says=f"logging and accounting, of the drain, {latency} ms",
+            unit="%",
+            value=_lost(f"share.{latency}ms.accounted", f"share.{latency}ms.unaccounted"),
+            direction=Direction.BELOW,
+            target=10.0,
+        )
 
 
 def _figure(name: str) -> Callable[[Figures], float]:

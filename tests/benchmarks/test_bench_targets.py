@@ -47,7 +47,7 @@ def line(direction: Direction, target: float | None) -> Line:
         ("latency.idle.50.p99", {"latency.idle.50.p99": 12.5}, 12.5),
         ("redis.distinct.finished.1000000", {"redis.distinct.finished.1000000": 139}, 139),
         ("start.idle", {"start.idle": 0.4}, 0.4),
-        ("share", {"share.accounted": 90, "share.unaccounted": 100}, 10),
+        ("share.50ms", {"share.50ms.accounted": 90, "share.50ms.unaccounted": 100}, 10),
     ],
 )
 def test_a_line_is_computed_from_its_figures(name: str, figures: Figures, value: float) -> None:
@@ -64,7 +64,7 @@ def test_a_broadcast_is_measured_against_the_same_naive_worker() -> None:
 
 def test_a_line_without_its_figures_has_no_value() -> None:
     """A group that was left out leaves its lines out, and invents nothing."""
-    assert LINES["share"].of({"share.accounted": 90}) is None
+    assert LINES["share.0ms"].of({"share.0ms.accounted": 90}) is None
 
 
 @pytest.mark.parametrize(
@@ -109,6 +109,6 @@ def test_what_is_promised_is_judged() -> None:
         *[("enqueue", target) for target in (0.6, 2.5, 50, 100)],
         *[("latency", target) for target in (0.8, 0.8, 10, 50, 1000, 1000)],
         *[("memory", target) for target in (150, 150, 200, 500)],
-        ("share", 10),
+        *[("share", 10)] * 2,
         *[("start", 2)] * 2,
     ] == judged
