@@ -186,7 +186,7 @@ def _share() -> Iterator[Line]:
         yield Line(
             group="share",
             name=f"share.{latency}ms",
-            says=f"logging and accounting, of the drain, {latency} ms",
+            says=f"logging and accounting, {latency} ms",
             unit="%",
             value=_lost(f"share.{latency}ms.accounted", f"share.{latency}ms.unaccounted"),
             direction=Direction.BELOW,
