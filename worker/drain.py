@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
@@ -25,6 +26,10 @@ from worker.slots import Slots
 #: Seconds after which a drain makes room for a wake-up that found no thread, by asking for another.
 BUDGET = 2.0
 
+#: What is urgent is left to the thread kept for it when that has claimed within these seconds: a message each
+#: would cost a bulk its threads, and gathered they go in fewer requests.
+RELIEF = 0.25
+
 #: Asks for one more drain of a partition's lane.
 CallAnother = Callable[[Partition, Lane], None]
 
@@ -46,9 +51,12 @@ class Drain:
         self.lanes = list(lanes)
         self.stopping = threading.Event()
         self._settings = settings
-        self.slots = Slots(threads)
+        self.slots = Slots(max(threads - 1, 1))  #: one thread is kept for what is urgent
+        self._urgent_slot = Slots(1)
         self.claimed_at = 0.0  #: when a claim was last answered, whatever it gave; `time.monotonic`
         self._urgent = [lane for lane in self.lanes if lane.rules.share is None]
+        self._others = [lane for lane in self.lanes if lane not in self._urgent]
+        self._urgent_claims: dict[str, float] = {}  #: partition -> when the thread kept for it last claimed
         self._attempts: dict[str, Attempt] = {}
         self._process = f"{self._chance.getrandbits(64):016x}"
         self._watermarks: dict[str, Watermark] = {}
@@ -94,13 +102,21 @@ class Drain:
             return
         attempt.partition.drop_wake(lane)  # first, so that no wake-up is lost between this and the claim
         if self.slots.take(partition):
-            with self.slots.held(partition) as work:
-                for code in work:
-                    serving = self._attempt(code)
-                    if serving is not None:
-                        self._serve(serving, self.lanes, another)
-        elif self._urgent:
+            self._serve_held(self.slots, partition, self.lanes, another)
+        elif self._urgent and self._urgent_slot.take(partition):
+            self._serve_held(self._urgent_slot, partition, self._urgent, another)
+        elif self._urgent and not self._kept_up(partition):
             self._serve(attempt, self._urgent, another)
+
+    def _serve_held(
+        self, slots: Slots, partition: str, lanes: Sequence[Lane], call_another: CallAnother
+    ) -> None:
+        """Serve `partition` by a permit that was taken, then those whose wake-ups found none."""
+        with slots.held(partition) as work:
+            for code in work:
+                attempt = self._attempt(code)
+                if attempt is not None:
+                    self._serve(attempt, lanes, call_another)
 
     def _attempt(self, code: str) -> Attempt | None:
         """The attempt of a partition, None where its account has no token here."""
@@ -131,7 +147,7 @@ class Drain:
             failpoint.at("before_claim")
             claim, expired = partition.claim(
                 f"{self._chance.getrandbits(64):016x}",
-                claim_order(lanes, self._chance.random()),
+                claim_order(self._lanes_now(lanes, partition.code), self._chance.random()),
                 lease=settings.lease_seconds,
                 limit=settings.batch_size,
                 byte_cap=settings.batch_bytes,
@@ -164,6 +180,18 @@ class Drain:
                     return
                 case unknown:
                     assert_never(unknown)
+
+    def _lanes_now(self, lanes: Sequence[Lane], partition: str) -> Sequence[Lane]:
+        """The lanes to claim from; what is urgent is left to the thread kept for it, while that keeps up."""
+        if lanes is self._urgent:
+            self._urgent_claims[partition] = time.monotonic()
+        elif self._others and self._kept_up(partition):
+            return self._others
+        return lanes
+
+    def _kept_up(self, partition: str) -> bool:
+        """Whether the thread kept for what is urgent was at it a moment ago."""
+        return time.monotonic() - self._urgent_claims.get(partition, -math.inf) < RELIEF
 
     def _call_another(self, partition: Partition, lane: Lane) -> None:
         """Ask for one more drain of `lane`, here or in another process."""

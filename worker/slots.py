@@ -8,19 +8,19 @@ from contextlib import contextmanager
 
 
 class Slots:
-    """Permits to serve lanes that are not urgent: one fewer than there are threads.
+    """So many permits to serve partitions.
 
     A wake-up that finds none is not lost: whoever holds a permit serves that partition before giving it back.
     """
 
-    def __init__(self, threads: int) -> None:
-        self._free = max(threads - 1, 1)
+    def __init__(self, permits: int) -> None:
+        self._free = permits
         self._missed: set[str] = set()
         self._lock = threading.Lock()
 
     @property
     def free(self) -> bool:
-        """Whether a thread could serve more than the urgent."""
+        """Whether there is a permit to take."""
         return self._free > 0
 
     @property

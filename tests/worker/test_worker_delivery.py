@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import signal
+import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from harness import Run, all_finished, events, eventually, finished
+from harness import Run, WorkerProcess, all_finished, events, eventually, finished
 
 from cmqueue import Content, Message, Outbox, State
 from cmqueue.lane import Lane
@@ -151,6 +153,26 @@ def test_without_the_broker_a_long_lane_is_drained_in_parallel(
     ]
     spans = [(end - timedelta(seconds=took), end) for end, took in ends]
     assert max(sum(begin <= at < end for begin, end in spans) for at, _ in spans) >= 4
+
+
+def test_urgent_ones_that_come_in_a_row_do_not_take_the_threads_of_a_bulk(
+    outbox: Outbox, sandbox: SandboxClient, run: Run
+) -> None:
+    """While the thread kept for them is at it, the others leave them to it: they go in fewer requests."""
+    outbox.broadcast(Content(sender="Acme", text="Sale"), [f"003160000{n:04}" for n in range(3000)])
+    sandbox.faults({"kind": "slow", "ms": 150})
+    worker = run(CMQUEUE_BATCH_SIZE="10")
+    eventually(lambda: len(events(worker, "batch.posted")) > 40)
+    for number in range(20):
+        outbox.enqueue(Message(sender="Acme", to=f"003160000{number:04}", text="Code"), lane="urgent")
+        time.sleep(0.02)
+
+    eventually(lambda: 20 == sum(line["size"] for line in urgent_posts(worker)))
+    assert len(urgent_posts(worker)) <= 10
+
+
+def urgent_posts(worker: WorkerProcess) -> list[dict[str, Any]]:
+    return [line for line in events(worker, "batch.posted") if line["lane"] == "urgent"]
 
 
 def test_only_to_suppresses_everyone_else(outbox: Outbox, sandbox: SandboxClient, run: Run) -> None:
