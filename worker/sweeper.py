@@ -164,18 +164,16 @@ class Sweeper:
     def _help(self, lane: Lane, partition: str) -> None:
         """Drain a stale lane here: in one thread, which starts one more where its first batch is full.
 
-        There are no more of them than free slots.
+        Beyond the first there are no more than free slots; the first may find the urgent thread's.
         """
         if not any(helper.is_alive() for helper in self._helpers.get((partition, lane), [])):
             self._helpers[partition, lane] = []
             self._start_helper(lane, partition)
 
     def _start_helper(self, lane: Lane, partition: str) -> None:
-        if not self._drain.slots.free or self._stop.is_set():
-            return
-
         def one_more(_: Partition, busy: Lane) -> None:
-            self._start_helper(busy, partition)
+            if self._drain.slots.free and not self._stop.is_set():
+                self._start_helper(busy, partition)
 
         helper = threading.Thread(
             target=self._drain.without_broker,
