@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from worker.slots import Slots
 
 
@@ -27,11 +29,13 @@ def test_a_holder_that_fails_gives_its_permit_back() -> None:
     """
     slots = Slots(1)
     slots.take("AA")
-    try:
+
+    def serve() -> None:
         with slots.held("AA") as work:
             next(work)
             raise LookupError
-    except LookupError:
-        pass
+
+    with pytest.raises(LookupError):
+        serve()
 
     assert slots.take("AA")
