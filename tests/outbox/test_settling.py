@@ -41,6 +41,20 @@ def test_records_for_another_number_of_messages_write_nothing(inside: Inside) ->
     assert before == inside.dump()
 
 
+def test_what_is_proved_of_a_batch_goes_out_no_more(inside: Inside) -> None:
+    """Proved while its job lies in a batch, it ends there; the others go when the lease has ended."""
+    accepted, *others = _enqueue(inside)
+    inside.batch()
+
+    assert [accepted] == inside.partition.prove([(accepted, ACCEPTED)])
+    inside.check()
+    inside.end_leases()
+    inside.sweep()
+
+    assert others == keys_of(inside.batch())
+    inside.check()
+
+
 def test_messages_given_back_keep_their_place(inside: Inside) -> None:
     """What is given back goes to the front, in its order, before what came meanwhile."""
     early = _enqueue(inside)
