@@ -108,13 +108,13 @@ class Singles:
         return terms(self._lane, message, self._defaults, message.validity, message.channels, now)
 
     def _extras_of(self, message: Message) -> bytes:
-        own = (message.client_reference, message.campaign, message.metadata)
-        if own == _NO_EXTRAS:
+        if (message.client_reference, message.campaign, message.metadata) == _NO_EXTRAS:
             return self._extras
-        given = (self._defaults.client_reference, self._defaults.campaign, self._defaults.metadata)
-        reference, campaign, metadata = own
+        usual = self._defaults
         return pack_extras(
-            reference or given[0], campaign or given[1], metadata if metadata is not None else given[2]
+            message.client_reference or usual.client_reference,
+            message.campaign or usual.campaign,
+            message.metadata if message.metadata is not None else usual.metadata,
         )
 
 
