@@ -12,9 +12,8 @@ from pathlib import Path
 
 import psutil
 
-from demo.programs import ROOT
+from demo.programs import ROOT, end
 
-STOP_SECONDS = 40.0
 MIB = 1 << 20
 
 
@@ -63,9 +62,4 @@ def started(module: Sequence[str], variables: Mapping[str, str], log: Path) -> I
     try:
         yield Program(process)
     finally:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process)

@@ -72,23 +72,28 @@ def start(name: str, variables: dict[str, str], logs: Path) -> Iterator[Program]
             _wait_until_ready(program)
         yield program
     finally:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Tell a program to stop, and return once it has; one that does not is killed."""
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _wait_until_ready(program: Program) -> None:
     opener = build_opener(ProxyHandler({}))
-    end = time.monotonic() + READY_SECONDS
+    latest = time.monotonic() + READY_SECONDS
     while True:
         try:
             with opener.open(f"{program.url}/ready", timeout=2):
                 return
         except (URLError, OSError):
-            if program.process.poll() is not None or time.monotonic() > end:
+            if program.process.poll() is not None or time.monotonic() > latest:
                 raise RuntimeError("the intake did not come up") from None
             time.sleep(0.05)
 
