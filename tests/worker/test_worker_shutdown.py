@@ -69,7 +69,8 @@ def test_sigterm_ends_a_worker_whose_redis_is_away(
     worker = start_worker(
         private_valkey.url, sandbox.endpoint, CMQUEUE_READ_TIMEOUT="2", CMQUEUE_LEASE_SECONDS="10"
     )
-    eventually(lambda: events(worker, "worker.started"))
+    # Until Celery has said hello to its peers it connects again and again, and does not look at a signal.
+    eventually(lambda: events(worker, "worker0@test ready."))
     private_valkey.stop()
     eventually(lambda: events(worker, "redis.unreachable"))
     began = time.monotonic()
