@@ -5,11 +5,15 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import threading
+import time
 from typing import Any
 
 import structlog
 from celery import Celery, bootsteps
 from celery.signals import celeryd_init, setup_logging, worker_init, worker_shutting_down
+from celery.worker.consumer.gossip import Gossip
+from celery.worker.consumer.mingle import Mingle
 from kombu.transport.redis import Channel
 
 from cmqueue.errors import CmqueueError, OutboxUnavailable, SettingsError
@@ -26,6 +30,9 @@ from worker.sweeper import Sweeper
 
 log = structlog.get_logger("cmqueue.worker")
 
+#: What Celery may take to end after the last batch is done.
+CELERYS_SECONDS = 4.0
+
 
 def _settings() -> WorkerSettings:
     """The settings; on a wrong one the process ends with a line that names the variable."""
@@ -40,6 +47,10 @@ settings = _settings()
 # When the broker's connection dies, kombu puts back what was not acknowledged, through the connection that it
 # has closed by then: an AttributeError, which ends the worker. Nothing hangs on a wake-up: none is put back.
 Channel.do_restore = False
+# A starting Celery asks its peers for their clocks and revoked tasks, of which wake-ups have none; should the
+# broker go away in that second it connects for ever and is deaf to signals. Gossip tells the same later on.
+Mingle.compatible_transports = frozenset()
+Gossip.compatible_transports = frozenset()
 app = Celery("worker", set_as_current=False)
 app.conf.update(configuration(settings))
 
@@ -125,6 +136,19 @@ def _stop(**_: Any) -> None:
     """No new POST starts; what is in flight is recorded, then Celery's warm shutdown goes on."""
     if app.drain is not None:
         app.drain.stopping.set()
+        threading.Thread(target=_end, args=(app.drain,), name="cmqueue-end", daemon=True).start()
+
+
+def _end(drain: Drain) -> None:
+    """End the process where Celery does not, once no batch is in hand: nothing can be lost by it then.
+
+    While Celery tells its broker of itself, and that is away, it connects for ever, deaf to signals.
+    """
+    while drain.serving:
+        time.sleep(0.1)
+    time.sleep(CELERYS_SECONDS)
+    log.warning("worker.ended", why=f"Celery did not end within {CELERYS_SECONDS:g} s of the last batch")
+    os._exit(0)
 
 
 app.drain = None

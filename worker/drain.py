@@ -54,6 +54,7 @@ class Drain:
         self.slots = Slots(max(threads - 1, 1))  #: one thread is kept for what is urgent
         self._urgent_slot = Slots(1)
         self.claimed_at = 0.0  #: when a claim was last answered, whatever it gave; `time.monotonic`
+        self._serving: set[int] = set()
         self._urgent = [lane for lane in self.lanes if lane.rules.share is None]
         self._others = [lane for lane in self.lanes if lane not in self._urgent]
         self._urgent_claims: dict[str, float] = {}  #: partition -> when the thread kept for it last claimed
@@ -67,6 +68,11 @@ class Drain:
             read_timeout=settings.read_timeout,
             idle_seconds=settings.idle_seconds,
         )
+
+    @property
+    def serving(self) -> int:
+        """How many threads may have a batch in hand."""
+        return len(self._serving)
 
     def partitions(self) -> list[tuple[Partition, str]]:
         """Every partition and its account, also one that this worker holds no token for."""
@@ -101,6 +107,14 @@ class Drain:
         if attempt is None:
             return
         attempt.partition.drop_wake(lane)  # first, so that no wake-up is lost between this and the claim
+        self._serving.add(threading.get_ident())
+        try:
+            self._serve_permitted(attempt, partition, another)
+        finally:
+            self._serving.discard(threading.get_ident())
+
+    def _serve_permitted(self, attempt: Attempt, partition: str, another: CallAnother) -> None:
+        """Serve by whichever permit there is; without one leave it to those who hold them."""
         if self.slots.take(partition):
             self._serve_held(self.slots, partition, self.lanes, another)
         elif self._urgent and self._urgent_slot.take(partition):

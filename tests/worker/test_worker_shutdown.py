@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import socket
+import threading
 import time
 
 import pytest
@@ -51,7 +54,7 @@ def test_a_second_sigterm_is_safe(outbox: Outbox, sandbox: SandboxClient, run: R
     )
     sandbox.faults({"kind": "hang", "taken": True, "count": 1})
     worker = run()
-    eventually(lambda: outbox.status(receipt.id).state is State.POSTING)
+    eventually(lambda: sandbox.counts()["unique"])  # the mark comes a moment before the POST
     for _ in range(2):
         worker.process.send_signal(signal.SIGTERM)
         time.sleep(0.2)
@@ -62,15 +65,15 @@ def test_a_second_sigterm_is_safe(outbox: Outbox, sandbox: SandboxClient, run: R
     assert 1 == sum(sandbox.pairs().values())
 
 
+@pytest.mark.parametrize("started", ["worker.started", "worker0@test ready."])
 def test_sigterm_ends_a_worker_whose_redis_is_away(
-    private_valkey: RunningServer, sandbox: SandboxClient, start_worker: Run
+    private_valkey: RunningServer, sandbox: SandboxClient, start_worker: Run, started: str
 ) -> None:
-    """Told to stop during an outage a worker exits within the read timeout and 5 s."""
+    """Told to stop during an outage a worker exits within the read timeout and 5 s, while it starts too."""
     worker = start_worker(
         private_valkey.url, sandbox.endpoint, CMQUEUE_READ_TIMEOUT="2", CMQUEUE_LEASE_SECONDS="10"
     )
-    # Until Celery has said hello to its peers it connects again and again, and does not look at a signal.
-    eventually(lambda: events(worker, "worker0@test ready."))
+    eventually(lambda: events(worker, started))
     private_valkey.stop()
     eventually(lambda: events(worker, "redis.unreachable"))
     began = time.monotonic()
@@ -78,6 +81,62 @@ def test_sigterm_ends_a_worker_whose_redis_is_away(
     worker.process.wait(20)
 
     assert time.monotonic() - began < 2 + 5 + 2  # and what this machine adds
+
+
+class FallingRelay:
+    """A way to Redis that is gone for good as soon as certain bytes pass."""
+
+    def __init__(self, port: int, last: bytes) -> None:
+        self._port, self._last = port, last
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._open: list[socket.socket] = [self._listener]
+        self.port = self._listener.getsockname()[1]
+        self.fallen = False
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while not self.fallen:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", self._port))
+            self._open += [client, server]
+            for source, sink in ((client, server), (server, client)):
+                threading.Thread(target=self._pass, args=(source, sink), daemon=True).start()
+
+    def _pass(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(1 << 16):
+                if self._last in data:
+                    self.close()
+                sink.sendall(data)
+
+    def close(self) -> None:
+        """Nobody connects any more, and every connection is cut."""
+        self.fallen = True
+        for each in self._open:
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+
+@pytest.mark.parametrize("last", [b"worker.online", b"SUBSCRIBE", b"BRPOP"])
+def test_sigterm_ends_a_worker_whose_broker_went_while_it_started(
+    valkey: RunningServer, sandbox: SandboxClient, start_worker: Run, last: bytes
+) -> None:
+    """Celery connects again and again by then, deaf to the signal; the worker ends all the same."""
+    with contextlib.closing(FallingRelay(valkey.port, last)) as relay:
+        broker = f"redis://127.0.0.1:{relay.port}/0"
+        worker = start_worker(
+            valkey.url, sandbox.endpoint, CMQUEUE_BROKER_URL=broker, CMQUEUE_READ_TIMEOUT="2"
+        )
+        eventually(lambda: relay.fallen)
+        eventually(lambda: events(worker, "worker.started"))
+        time.sleep(0.5)
+        worker.process.send_signal(signal.SIGTERM)
+
+        assert 0 == worker.process.wait(2 + 5 + 2)
 
 
 @pytest.mark.slow
