@@ -91,10 +91,7 @@ local function job_bucket(job) return sub(job, 14, 17) end
 local function job_tail(job) return sub(job, 18, 37) end
 local function job_random(job) return sub(job, 38, 47) end
 local function job_lane(job) return sub(job, 2, 2) end
-local function job_expired(job)
-  local a, b, c, d = byte(job, 6, 9) -- `u32` without its call: this is asked of every message at each claim
-  return ((a * 256 + b) * 256 + c) * 256 + d <= now_s
-end
+local function job_expired(job) return u32(job, 6) <= now_s end
 local function job_flag(job, flag) return math.floor(byte(job, 3) / flag) % 2 == 1 end
 local function job_counted(job, attempts, resends)
   return sub(job, 1, 3) .. char(math.min(255, byte(job, 4) + attempts))
@@ -176,41 +173,34 @@ local function close_contents()
   end
 end
 
--- Rows are read and written by the bucket, whole buckets of a batch at a time.
-local function load_rows(ids)
-  local by_bucket, rows = {}, {}
-  for i = 1, #ids do
-    local id = ids[i]
-    local bucket = sub(id, 1, 4)
-    local page = by_bucket[bucket]
-    if not page then
-      page = {count = 0, tails = {}, at = {}}
-      by_bucket[bucket] = page
+-- Rows are read and written by the bucket. Of jobs or ids, each with its bucket at the offset `at` and its tail after
+-- that: bucket -> tails, and the place of each among `items`.
+local function paged(items, at)
+  local pages, page, before, count = {}, nil, nil, 0
+  for i = 1, #items do
+    local item = items[i]
+    local bucket = sub(item, at, at + 3)
+    if bucket ~= before then -- most of a batch lie in one bucket
+      page = pages[bucket] or {tails = {}, places = {}}
+      pages[bucket], before, count = page, bucket, #page.tails
     end
-    local count = page.count + 1 -- `#` of a table would search for its end each time
-    page.count, page.tails[count], page.at[count] = count, sub(id, 5, 24), i
+    count = count + 1
+    page.tails[count], page.places[count] = sub(item, at + 4, at + 23), i
   end
-  for bucket, page in pairs(by_bucket) do
+  return pages
+end
+local function load_rows(ids)
+  local rows = {}
+  for bucket, page in pairs(paged(ids, 1)) do
     local found = call('HMGET', key('rows:', bucket), unpack(page.tails))
-    for n = 1, #found do rows[page.at[n]] = found[n] end
+    for n = 1, #found do rows[page.places[n]] = found[n] end
   end
-  return rows, by_bucket
+  return rows
 end
 local MOST_ARGUMENTS = 2000 -- Lua's stack takes some 8000, and an error here would undo nothing; an even number
 local function write_rows(bucket, page, count)
   for at = 1, count, MOST_ARGUMENTS do
     call('HSET', key('rows:', bucket), unpack(page, at, min(at + MOST_ARGUMENTS - 1, count)))
-  end
-end
--- Write `changed[i]`, the new row of the i-th id, where there is one; the pages are those of `load_rows`.
-local function write_changed(by_bucket, changed)
-  for bucket, page in pairs(by_bucket) do
-    local pairs_of, count = {}, 0
-    for n = 1, page.count do
-      local row = changed[page.at[n]]
-      if row then pairs_of[count + 1], pairs_of[count + 2], count = page.tails[n], row, count + 2 end
-    end
-    write_rows(bucket, pairs_of, count)
   end
 end
 local pending = {}
@@ -327,16 +317,22 @@ local function sift(jobs)
     buried = call('SMISMEMBER', key('withdrawn'), unpack(ids))
   end
   local gone, expired, expired_ids = {}, {}, {}
+  local count, expires, is_late = 0, nil, nil
   for i = 1, #jobs do
     local job = jobs[i]
+    local its_expires = sub(job, 6, 9)
+    if its_expires ~= expires then -- most of a batch expire together
+      expires, is_late = its_expires, u32(its_expires, 1) <= now_s
+    end
     if buried and buried[i] == 1 then
       gone[#gone + 1] = job_id(job)
       release_content(job)
-    elseif job_expired(job) then
+    elseif is_late then
       expired[#expired + 1] = job
       expired_ids[#expired_ids + 1] = job_id(job)
     else
-      kept[#kept + 1] = job
+      count = count + 1
+      kept[count] = job
     end
   end
   if #gone > 0 then call('SREM', key('withdrawn'), unpack(gone)) end

@@ -22,62 +22,79 @@ elseif #records ~= #jobs * 10 then
   -- Redis went back to before a mark that took members out: what was learnt is proved by id, not by place.
   return with_sequence({'gone'})
 end
-local ids = {}
-for i = 1, #jobs do ids[i] = job_id(jobs[i]) end
-local rows, pages = load_rows(ids)
 begin_though_full()
-local given_back, missing, tombs = {}, 0, {}
-local marks, changed = {}, {}
--- Most messages of a batch move alike: they are booked by the run.
-local bucket, from, to, times
-local function book_run()
-  if times then book(bucket, char(from), to, times) end
-  times = nil
-end
-local POISONED = 'X' .. char(51)
+local missing, tombs, given, given_back = 0, {}, {}, {}
 local has_tombs = call('SCARD', key('withdrawn')) > 0
-for i = 1, #jobs do
-  local job, row = jobs[i], rows[i]
-  local at = (i - 1) * 10
-  local head = sub(records, at + 1, at + 4) -- letter, reason, code: the beginning of a history entry
-  local letter = sub(head, 1, 1)
-  local parts, counts = byte(records, at + 5, at + 6)
-  if not row then
-    missing = missing + 1
-    if has_tombs then tombs[#tombs + 1] = ids[i] end
-    release_content(job)
-  elseif byte(row, 2) < 97 then -- finished: a receipt or a cancellation came first
-    if has_tombs then tombs[#tombs + 1] = ids[i] end
-    release_content(job)
-  elseif letter == 'q' then
-    given_back[#given_back + 1] = job
-  else
-    local mark = marks[head]
-    if not mark then
-      mark = head .. struct.pack('>I4', now_s)
-      marks[head] = mark
-    end
-    local its_bucket, state = sub(ids[i], 1, 4), byte(row, 2)
-    if times and bucket == its_bucket and from == state and to == letter then
-      times = times + 1
-    else
-      book_run()
-      bucket, from, to, times = its_bucket, state, letter, 1
-    end
-    local moved = row_append(row, letter, mark, counts, 0, parts > 0 and parts or nil)
-    if ARGV[13] ~= '' and sub(head, 1, 2) == POISONED then moved = row_noted(moved, ARGV[13]) end
-    changed[i] = moved
-    if letter == 's' or letter == 'm' or letter == 'X' then
-      local zset = letter == 's' and 'due' or letter == 'm' and 'doubt' or 'kept'
-      local delay = letter == 'X' and tonumber(ARGV[10]) or u32(records, at + 7)
-      park(zset, ids[i], job_counted(job, counts, 0), now_ms + delay)
-    else
+
+-- Most messages of a batch have the same record, and rows that differ in their extras alone. So each distinct record is
+-- read once, and for it each distinct row, without its extras, is rewritten once.
+local ZSET = {s = 'due', m = 'doubt', X = 'kept'}
+local fates = {}
+local function fate_of(record)
+  local letter, parts, counts = sub(record, 1, 1), byte(record, 5, 6)
+  local fate = {
+    to = letter, parts = parts > 0 and parts or nil, counts = counts,
+    mark = sub(record, 1, 4) .. struct.pack('>I4', now_s), -- letter, reason, code and time: an entry of the history
+    note = ARGV[13] ~= '' and letter == 'X' and byte(record, 2) == 51, -- poison
+    zset = ZSET[letter], delay = letter == 'X' and tonumber(ARGV[10]) or u32(record, 7),
+    steps = {}, -- row -> its state, whether that is final, and the row that follows
+  }
+  fates[record] = fate
+  return fate
+end
+local function step_of(row, fate)
+  local ends = HISTORY_AT + ENTRY * byte(row, 8)
+  local head = sub(row, 1, ends)
+  local step = fate.steps[head]
+  if not step then
+    local from = row_state(head)
+    step = {
+      from = from, finished = finished(from),
+      row = row_append(head, fate.to, fate.mark, fate.counts, 0, fate.parts),
+    }
+    fate.steps[head] = step
+  end
+  return step, sub(row, ends + 1)
+end
+
+for bucket, page in pairs(paged(jobs, 14)) do
+  local tails, places = page.tails, page.places
+  local rows = call('HMGET', key('rows:', bucket), unpack(tails))
+  local changed, count = {}, 0
+  local run, to, times -- of messages that move alike, which are booked together
+  for n = 1, #tails do
+    local i, row = places[n], rows[n]
+    local job, record = jobs[i], sub(records, i * 10 - 9, i * 10)
+    local fate = fates[record] or fate_of(record)
+    local step, extras = fate.steps[row], ''
+    if row and not step then step, extras = step_of(row, fate) end
+    if not step or step.finished then -- finished: a receipt or a cancellation came first
+      if not step then missing = missing + 1 end
+      if has_tombs then tombs[#tombs + 1] = job_id(job) end
       release_content(job)
+    elseif fate.to == 'q' then
+      given[i] = job
+    else
+      if run == step then
+        times = times + 1
+      else
+        if run then book(bucket, run.from, to, times) end
+        run, to, times = step, fate.to, 1
+      end
+      local moved = extras == '' and step.row or step.row .. extras
+      if fate.note then moved = row_noted(moved, ARGV[13]) end
+      changed[count + 1], changed[count + 2], count = tails[n], moved, count + 2
+      if fate.zset then
+        park(fate.zset, job_id(job), job_counted(job, fate.counts, 0), now_ms + fate.delay)
+      else
+        release_content(job)
+      end
     end
   end
+  if run then book(bucket, run.from, to, times) end
+  write_rows(bucket, changed, count)
 end
-book_run()
-write_changed(pages, changed)
+for i = 1, #jobs do given_back[#given_back + 1] = given[i] end
 push_front(key('ready:', lane), given_back)
 if #tombs > 0 then call('SREM', key('withdrawn'), unpack(tombs)) end
 call('DEL', batch, meta)
