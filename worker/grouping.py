@@ -58,6 +58,8 @@ def compose(
     deprecated way of authentication. Without any job to send the body is empty. Raises UnknownFormat.
     """
     opening, closing = _envelope(legacy_token)
+    if composed := _each_its_own(jobs, partition, byte_cap, opening, closing):
+        return composed
     # A comma is counted before each msg and each recipient; the first msg has none.
     room = byte_cap - len(opening) - len(closing) + 1
     msgs: dict[_Name, _Msg] = {}
@@ -65,7 +67,6 @@ def compose(
     count = 0
     left: list[int] = []
     lost: list[int] = []
-    # In bytes and with few calls: this loop is most of what a message costs a worker.
     for index, job in enumerate(jobs):
         form, flags, expires_at, bucket, random, size = WIRE_HEAD.unpack_from(job)
         if form != FORMAT:
@@ -108,10 +109,52 @@ def compose(
     )
 
 
+def _each_its_own(
+    jobs: Sequence[bytes], partition: str, byte_cap: int, opening: bytes, closing: bytes
+) -> Composed | None:
+    """The everyday request: each job is a `msg` of its own, has its content with it, and all fit; else None.
+
+    In bytes and with few calls: this loop is most of what a message costs a worker.
+    """
+    names: list[bytes] = []
+    numbers: list[bytes] = []
+    written: list[bytes] = []
+    middle, before = b"", -1
+    place = partition.encode()
+    for job in jobs:
+        form, flags, expires_at, bucket, random, size = WIRE_HEAD.unpack_from(job)
+        number = job[HEAD_BYTES : HEAD_BYTES + size]
+        if form != FORMAT or flags & SHARED or not number.isdigit():
+            return None
+        name = place + bucket + random
+        if expires_at != before:
+            middle, before = _validity(expires_at), expires_at
+        names.append(name)
+        numbers.append(number)
+        written.append(
+            b'{"to":[{"number":"%b"}],"reference":"%b",%b%b'
+            % (number, name, middle, job[HEAD_BYTES + size + 1 :])
+        )
+    count = len(names)
+    body = opening + b",".join(written) + closing
+    if not 0 < len(set(names)) == count <= MAX_RECIPIENTS or len(body) > byte_cap:
+        return None
+    pairs = zip(_decoded(names), _decoded(numbers), strict=True)
+    return Composed(body, list(pairs), list(range(count)), [], [])
+
+
+def _decoded(texts: list[bytes]) -> list[str]:
+    """All of them in one call; none holds a space."""
+    return b" ".join(texts).decode().split(" ")
+
+
 def _middle(reference: str, expires_at: int) -> bytes:
     """What stands between the recipients and the content."""
-    validity = f'"validity":"{wire(expires_at)}",' if expires_at else ""
-    return f'],"reference":"{reference}",{validity}'.encode()
+    return f'],"reference":"{reference}",'.encode() + _validity(expires_at)
+
+
+def _validity(expires_at: int) -> bytes:
+    return f'"validity":"{wire(expires_at)}",'.encode() if expires_at else b""
 
 
 def _joined(opening: bytes, msgs: Iterable[_Msg], closing: bytes) -> bytes:

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from time import gmtime, strftime
 from typing import Any
+from unittest.mock import patch
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -221,6 +222,28 @@ def test_no_room_is_wasted(jobs: list[Job], cap: int) -> None:
         longer = compose(jobs[: composed.left[0] + 1], CONTENTS, "A0", LOOSE)
 
         assert len(longer.body) > cap
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.sampled_from([0, 1, 1_800_000_000])), max_size=25),
+    st.integers(0, 2500),
+    st.sampled_from([None, "11111111-1111-1111-1111-111111111111"]),
+)
+def test_the_short_way_leads_to_the_same_request(
+    drawn: list[tuple[int, int]], cap: int, token: str | None
+) -> None:
+    """
+    Different messages that all fit are composed by a loop of their own, to the same bytes, pairs and order.
+    """
+    jobs = [job(f"0031600{at:06d}", expires_at=expiry) for at, (_, expiry) in enumerate(drawn)]
+    jobs = [
+        one._replace(random=f"{n}{at % 20:09d}")
+        for at, ((n, _), one) in enumerate(zip(drawn, jobs, strict=True))
+    ]
+    with patch.object(grouping, "_each_its_own", return_value=None):
+        expected = compose(jobs, {}, "A0", cap, token)
+
+    assert expected == compose(jobs, {}, "A0", cap, token)
 
 
 def test_the_cap_is_exact() -> None:
