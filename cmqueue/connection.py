@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, NoReturn
 
 import redis
 from redis.backoff import NoBackoff
@@ -14,6 +15,7 @@ from redis.exceptions import (
 )
 from redis.exceptions import (
     NoPermissionError,
+    NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
@@ -102,10 +104,40 @@ class Scripts:
         keys = [prefix + key for key in KEYS[name]]
         return self.guarded(lambda: script(keys=keys, args=args))
 
-    def guarded(self, command: Any) -> Any:
-        """The result of calling `command`, with Redis's failures turned into ours."""
-        heard = False
+    def begin(self, name: str, prefix: str, args: list[Any]) -> Callable[[], Any]:
+        """Send what `run` would send; its reply comes of calling the result, which must be done, and once.
+
+        Meanwhile Redis works, and the caller may. A thread that waits would serve worse: it can't send before
+        this one lets go of the interpreter.
+        """
         began = time.monotonic()
+        script = self._scripts[name]
+        keys = [prefix + key for key in KEYS[name]]
+        again = partial(script, keys=keys, args=args)
+        first: Callable[[], Any]
+        steps = _asked(self.client.connection_pool, "EVALSHA", script.sha, len(keys), *keys, *args)
+        try:
+            next(steps)
+            first = partial(next, steps)
+        except RedisError as error:
+            first = partial(_raise, error)
+        tries = iter((first, again))
+
+        def command() -> Any:
+            try:
+                return next(tries)()
+            except NoScriptError:
+                return again()
+
+        return partial(self.guarded, command, spent=time.monotonic() - began)
+
+    def guarded(self, command: Any, *, spent: float = 0.0) -> Any:
+        """The result of calling `command`, with Redis's failures turned into ours.
+
+        `spent` are the seconds that have gone into the call before.
+        """
+        heard = False
+        began = time.monotonic() - spent
         for last in (False, True):
             try:
                 return command()
@@ -131,3 +163,22 @@ class Scripts:
             if last or time.monotonic() - began > self._patience:
                 break
         raise OutboxUnavailable(problem, maybe_enqueued=heard) from None
+
+
+def _asked(pool: redis.ConnectionPool, *command: Any) -> Iterator[Any]:
+    """Two steps: the first sends `command`, the second gives its reply."""
+    connection: Any = pool.get_connection()
+    try:
+        connection.send_command(*command)
+        yield None
+        reply = connection.read_response()
+    except GeneratorExit:
+        connection.disconnect()  # the next command would read this one's reply
+        raise
+    finally:
+        pool.release(connection)
+    yield reply
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NamedTuple
@@ -93,6 +93,10 @@ class Partition:
         """Run the enqueue script on arguments made by `cmqueue.chunk`."""
         reply: list[Any] = self._run("enqueue", *args)
         return reply
+
+    def begin_enqueue(self, args: list[Any]) -> Callable[[], list[Any]]:
+        """Send what `enqueue` sends; its reply comes of calling the result, which must be done, and once."""
+        return self._scripts.begin("enqueue", self.prefix, args)
 
     def first_call(
         self, reference: str, life: int, names: Sequence[tuple[str, bytes]]
@@ -301,6 +305,11 @@ class Partition:
             int(float(until or 0)),
             int(rolled_back or 0),
         )
+
+    def states(self, keys: Sequence[str]) -> str:
+        """One letter per key: its state, or - where there is no such message. At most 1000 keys."""
+        letters: bytes = self._run("states", *keys)
+        return letters.decode()
 
     def redrive(self, letter: str, keys: Sequence[str], expires_in: int) -> list[str]:
         """Queue dead (X) or unknown (U) messages again; the keys that were."""

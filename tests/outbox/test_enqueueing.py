@@ -128,6 +128,23 @@ def test_enqueue_many_is_lazy(inside: Inside) -> None:
     assert CHUNK == inside.outbox.audit().enqueued
 
 
+def test_a_source_that_breaks_takes_nothing_with_it(inside: Inside) -> None:
+    """The chunk that was on its way is written, and its reply is not the next call's."""
+
+    def source() -> Iterator[dict[str, str]]:
+        yield from islice(_endless([]), CHUNK)
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        list(inside.outbox.enqueue_many(source()))
+
+    assert (CHUNK, 0, 1) == (
+        inside.outbox.audit().enqueued,
+        len(inside.client.connection_pool._in_use_connections),
+        len(list(inside.outbox.enqueue_many([HELLO]))),
+    )
+
+
 def test_enqueue_many_needs_constant_memory(outbox: Outbox) -> None:
     """Twenty-five thousand messages need no more than three thousand."""
     messages = ({"sender": "Acme", "to": number, "text": "hi"} for number in cycle(_numbers(100)))

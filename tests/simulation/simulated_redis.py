@@ -137,9 +137,12 @@ class _VirtualScripts(Scripts):
         self._wire = wire
         self._scripts = {name: _VirtualScript(name, world, client, mutate, observe) for name in KEYS}
 
-    def guarded(self, command: Any) -> Any:
+    def begin(self, name: str, prefix: str, args: list[Any]) -> Callable[[], Any]:
+        return lambda: self.run(name, prefix, args)  # one after the other, as everything here
+
+    def guarded(self, command: Any, *, spent: float = 0.0) -> Any:
         wire = self._wire
-        return super().guarded(command if wire is None else lambda: wire.carry(command))
+        return super().guarded(command if wire is None else lambda: wire.carry(command), spent=spent)
 
 
 class SilentWaker:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any, Self
+from typing import Any
 from unittest.mock import patch
 
 import redis
@@ -277,27 +277,6 @@ class _Simulation:
                 (cmqueue.partition, "WAKE_MS", 10**9),
                 (cmqueue.chunk, "WAKE_MS", 10**9),
                 (cmqueue.outbox, "CHUNK", 4),
-                (cmqueue.outbox, "ThreadPoolExecutor", _AtOnce),
             ):
                 stack.enter_context(patch.object(module, name, value))
             yield
-
-
-class _AtOnce:
-    """A ThreadPoolExecutor without a thread."""
-
-    def __init__(self, *_: object) -> None:
-        pass
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def submit(self, call: Any, *args: Any) -> _AtOnce:
-        self._result = call(*args)
-        return self
-
-    def result(self) -> Any:
-        return self._result
