@@ -101,6 +101,7 @@ class Gateway:
         local = _is_loopback(urlsplit(self._url).hostname or "")
         self._proxies = {} if local else get_environ_proxies(self._url)
         self._mine = _Mine()
+        self._bare: dict[str | None, requests.PreparedRequest] = {}  #: by token
 
     def post(self, body: bytes, token: str | None, *, start_by: float = inf) -> Answer:
         """Send `body`, once, and read the answer. Trouble on the way is a value, not an exception.
@@ -111,16 +112,10 @@ class Gateway:
         """
         began = time.monotonic()
         _call.prepare(start_by, self._timeout[1])
-        headers = {"X-CM-PRODUCTTOKEN": token} if token is not None else None
         try:
-            with self._session(began).post(
-                self._url,
-                data=body,
-                headers=headers,
-                timeout=self._timeout,
-                allow_redirects=False,
-                stream=True,
-            ) as response:
+            session = self._session(began)
+            request = self._request(session, body, token)
+            with session.send(request, timeout=self._timeout, allow_redirects=False, stream=True) as response:
                 content = _content(response, self._answer_cap)
         except _TROUBLE as error:
             return NoAnswer(_kind(error), _root(error), time.monotonic() - began)
@@ -145,6 +140,17 @@ class Gateway:
         elif now - self._mine.used > self._idle_seconds:
             session.close()
         return session
+
+    def _request(self, session: requests.Session, body: bytes, token: str | None) -> requests.PreparedRequest:
+        """All but the body is prepared once for a token: that costs more than to send it."""
+        bare = self._bare.get(token)
+        if bare is None:
+            headers = {"X-CM-PRODUCTTOKEN": token} if token is not None else None
+            bare = session.prepare_request(requests.Request("POST", self._url, headers))
+            self._bare[token] = bare
+        request = bare.copy()
+        request.prepare_body(body, None)
+        return request
 
     def _opened(self) -> requests.Session:
         session = _Session()
