@@ -98,8 +98,9 @@ class Journal:
         """What became of each message: the accepted in summary, every other in a line of its own."""
         accepted: list[bytes] = []
         others: list[tuple[bytes, Settlement]] = []
+        done = State.ACCEPTED  # to look up a member of an enumeration takes longer than the rest of the loop
         for job, kept in zip(batch.jobs, settlements, strict=True):
-            if kept.state is State.ACCEPTED:
+            if kept.state is done:
                 accepted.append(job)
             else:
                 others.append((job, kept))
