@@ -58,7 +58,11 @@ def random_ends(count: int) -> list[str]:
 
 def tail_of(key: bytes, reference: str, number: str) -> str:
     """The end of the id of the message (reference, number)."""
-    return tails_under(key, reference)(number)
+    inside, outside = _halves(key)
+    inner, outer = inside.copy(), outside.copy()
+    inner.update(f"{reference}|{number}".encode())
+    outer.update(inner.digest())
+    return _tail(outer.digest())
 
 
 def tails_under(key: bytes, reference: str) -> Callable[[str], str]:
@@ -75,16 +79,21 @@ def tails_under(key: bytes, reference: str) -> Callable[[str], str]:
         inner, outer = inside.copy(), outside.copy()
         inner.update(number.encode())
         outer.update(inner.digest())
-        high, low = _TWO_WORDS.unpack_from(outer.digest())
-        first, second = high >> 14, (high & 0x3FFF) << 36 | low >> 28  # 50 bits each: ten characters
-        return (
-            f"{_PAIRS[first >> 40]}{_PAIRS[first >> 30 & 1023]}{_PAIRS[first >> 20 & 1023]}"
-            f"{_PAIRS[first >> 10 & 1023]}{_PAIRS[first & 1023]}"
-            f"{_PAIRS[second >> 40]}{_PAIRS[second >> 30 & 1023]}{_PAIRS[second >> 20 & 1023]}"
-            f"{_PAIRS[second >> 10 & 1023]}{_PAIRS[second & 1023]}"
-        )
+        return _tail(outer.digest())
 
     return tail
+
+
+def _tail(digest: bytes) -> str:
+    """The first 100 bits of `digest` in base32."""
+    high, low = _TWO_WORDS.unpack_from(digest)
+    first, second = high >> 14, (high & 0x3FFF) << 36 | low >> 28  # 50 bits each: ten characters
+    return (
+        f"{_PAIRS[first >> 40]}{_PAIRS[first >> 30 & 1023]}{_PAIRS[first >> 20 & 1023]}"
+        f"{_PAIRS[first >> 10 & 1023]}{_PAIRS[first & 1023]}"
+        f"{_PAIRS[second >> 40]}{_PAIRS[second >> 30 & 1023]}{_PAIRS[second >> 20 & 1023]}"
+        f"{_PAIRS[second >> 10 & 1023]}{_PAIRS[second & 1023]}"
+    )
 
 
 @lru_cache(maxsize=16)
