@@ -29,6 +29,7 @@ KEYS = {
     "expire": ("counts", "doubt", "jobs", "withdrawn"),
     "cancel": ("counts", "leases", "due", "jobs", "withdrawn", *_CONTENT),
     "status": ("counts", "leases", "due", "doubt", "kept", "gate", "pauses", "rolled_back"),
+    "states": ("counts", "leases"),
     "redrive": ("counts", "kept", "jobs"),
     "drop": ("counts", "buckets"),
     "survey": ("counts", "buckets", "leases", "due", "doubt", "kept", "jobs", "withdrawn"),
