@@ -7,7 +7,7 @@
 -- Returns {1 when the wake-up token was taken, one letter a message: n new, d duplicate, c conflict,
 --          then for every d and c that a key caused: id and random end of the message it belongs to}
 -- All messages of a chunk share one time bucket and one lane. Repeating a call changes nothing.
-local first = 7
+local first, ARGV = 7, ARGV
 local call_id = ARGV[2]
 if call_id ~= '' then
   local before = call('GET', key('call:', call_id))
@@ -20,21 +20,21 @@ local total = (#ARGV - first + 1) / stride
 
 local bucket, lane = job_bucket(ARGV[first]), job_lane(ARGV[first])
 local tails = {}
-for i = 1, total do tails[i] = job_tail(ARGV[first + (i - 1) * stride]) end
+for i = 1, total do tails[i] = sub(ARGV[first + (i - 1) * stride], 18, 37) end
 local existing = call('HMGET', key('rows:', bucket), unpack(tails))
 
 local answer, owners, seen = {}, {}, {}
 local list, rows, due, parked = {}, {}, {}, {}
 local queued_mark, scheduled_mark = entry('q', 0, 0), entry('s', 1, 0)
 local queued, scheduled = 0, 0
-local alike, count = {}, 0 -- times and row of those before: most messages of a chunk share theirs
+local alike, count = {}, 0 -- head and row of those before: most messages of a chunk share theirs
+local shared = digest ~= ''
 for i = 1, total do
   local at = first + (i - 1) * stride
-  local job, extras = ARGV[at], with_extras and ARGV[at + 1] or ''
+  local job, tail = ARGV[at], tails[i]
   local pair = at + stride - 2 * secrets
-  local id, tail = bucket .. tails[i], tails[i]
   local verdict = 'n'
-  local terms = sub(job, 3, 13) -- flags, counters, both times
+  local terms = sub(job, 1, 13) -- all before the id: flags, counters, both times
   local known_terms = alike[terms]
   if not known_terms then
     local due_at = u32(job, 10)
@@ -43,7 +43,7 @@ for i = 1, total do
     local times = struct.pack('>I4I4', math.min(due_at + u32(job, 6), 4294967295), due_at)
     local letter = later and 's' or 'q'
     known_terms = {
-      due_at = due_at, later = later, times = times,
+      due_at = due_at, later = later, head = sub(job, 1, 5) .. times,
       row = '1' .. letter .. lane .. sub(job, 3, 3) .. '\0\0\0\1' .. sub(times, 1, 4)
         .. (later and scheduled_mark or queued_mark),
     }
@@ -58,26 +58,28 @@ for i = 1, total do
         break
       end
     end
-    if known and sub(known, 1, 24) ~= id then
+    if known and sub(known, 1, 24) ~= bucket .. tail then
       verdict = same and 'd' or 'c'
       owners[#owners + 1] = sub(known, 1, 34)
     elseif not known then
       local life = known_terms.due_at - now_s + u32(job, 6) + tonumber(ARGV[3])
-      call('SET', key('idem:', ARGV[pair]), id .. job_random(job) .. ARGV[pair + 1], 'EX', life)
+      local owner = bucket .. tail .. job_random(job)
+      call('SET', key('idem:', ARGV[pair]), owner .. ARGV[pair + 1], 'EX', life)
     end
   end
-  if verdict == 'n' and digest ~= '' and (existing[i] or seen[tail]) then
-    verdict = 'd' -- the same number again in one broadcast: the caller knows that id
+  if shared then
+    if existing[i] or seen[tail] then verdict = 'd' end -- the same number again: the caller knows that id
+    seen[tail] = true
   end
   if verdict == 'n' and not existing[i] then
-    seen[tail] = true
-    job = sub(job, 1, 5) .. known_terms.times .. sub(job, 14)
-    rows[count + 1], rows[count + 2], count = tail, known_terms.row .. extras, count + 2
+    job = known_terms.head .. sub(job, 14)
+    local row = with_extras and known_terms.row .. ARGV[at + 1] or known_terms.row
+    rows[count + 1], rows[count + 2], count = tail, row, count + 2
     if known_terms.later then
       scheduled = scheduled + 1
       due[#due + 1] = known_terms.due_at * 1000
-      due[#due + 1] = id
-      parked[#parked + 1] = id
+      due[#due + 1] = bucket .. tail
+      parked[#parked + 1] = bucket .. tail
       parked[#parked + 1] = job
     else
       queued = queued + 1
@@ -87,8 +89,8 @@ for i = 1, total do
   answer[i] = verdict
 end
 
-if #rows > 0 then
-  if digest ~= '' then
+if count > 0 then
+  if shared then
     call('HSETNX', key('contents'), digest, ARGV[5])
     call('HINCRBY', key('content_refs'), digest, queued + scheduled)
   end
