@@ -88,7 +88,6 @@ end
 local AT_LEAST_ONCE, SHARED, DOUBTED = 1, 2, 8
 local function job_id(job) return sub(job, 14, 37) end
 local function job_bucket(job) return sub(job, 14, 17) end
-local function job_tail(job) return sub(job, 18, 37) end
 local function job_random(job) return sub(job, 38, 47) end
 local function job_lane(job) return sub(job, 2, 2) end
 local function job_expired(job) return u32(job, 6) <= now_s end
