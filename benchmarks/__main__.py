@@ -19,6 +19,7 @@ from benchmarks.drain import drain
 from benchmarks.enqueue import enqueue
 from benchmarks.figures import LAST, Figures, read, write
 from benchmarks.gallery import PICTURES, hang
+from benchmarks.intake import intake
 from benchmarks.latency import latency
 from benchmarks.machine import machine
 from benchmarks.memory import memory
@@ -36,6 +37,7 @@ GROUPS: dict[str, Callable[[Scale], Iterator[Figures]]] = {
     "memory": memory,
     "start": start,
     "share": share,
+    "intake": intake,
 }
 _NOT_TOLD = ("cpu.", "cpu_redis.", "memory_worker.")  #: while it runs; the tables have them
 

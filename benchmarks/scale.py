@@ -21,6 +21,7 @@ class Scale:
     memory: tuple[int, ...] = (10_000, 100_000, 1_000_000)
     idle: float = 10.0
     share: int = 250_000
+    intake: float = 8.0  #: seconds of each measurement of the intake
     rounds: int = 2
 
 
@@ -38,5 +39,6 @@ SHORT = Scale(
     memory=(2_000,),
     idle=1.0,
     share=20_000,
+    intake=0.5,
     rounds=1,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import time
@@ -26,6 +27,7 @@ SERVER = ("--save", "", "--appendonly", "yes", "--auto-aof-rewrite-percentage", 
 PATIENCE, START_PATIENCE = 240.0, 40.0  #: seconds: for all of a measurement, and for a worker's first message
 THREADS = 8  #: of our worker; the others get as many
 POLL = 0.04
+INTAKE, STARTED = "producers.intake", "intake.started"
 SAID = 1500  #: characters of a program's log that are told where something failed
 
 
@@ -68,6 +70,24 @@ class Stage:
     def _start(self, module: Sequence[str], variables: dict[str, str]) -> Program:
         log = self.logs / f"{module[0]}.log"
         return self._open.enter_context(started(module, variables, log))
+
+    def intake(self) -> Program:
+        """Our HTTP intake, on a free port."""
+        variables = {
+            "CMQUEUE_REDIS_URL": self.server.url,
+            "CMQUEUE_PRODUCT_TOKEN": TOKEN,
+            "CMQUEUE_LOG_FORMAT": "json",
+            "HOST": "127.0.0.1",
+            "PORT": "0",
+        }
+        return self._start([INTAKE], variables)
+
+    def port_of(self, intake: Program) -> int:
+        """The port that the intake listens on, once it serves; it writes it into its log."""
+        log = self.logs / f"{INTAKE}.log"
+        wait_until(lambda: STARTED in log.read_text(), [intake], patience=START_PATIENCE)
+        (line,) = [line for line in log.read_text().splitlines() if STARTED in line]
+        return int(json.loads(line)["port"])
 
     def used(self) -> int:
         """Bytes that the server's data take."""

@@ -1,8 +1,9 @@
 """The lines that are promised, as data: what each says, how it follows from the figures, and its target.
 
-Units of the figures, by their first words: `enqueue`, `drain` and `share` messages a second; `cpu` and
-`cpu_redis` CPU seconds per 100,000 messages; `memory_worker` and `worker.memory` MiB; `redis` bytes a
-message; `latency` milliseconds, but for `bulk_kept`, a ratio; `start.first` seconds, `start.idle` per cent of
+Units of the figures, by their first words: `enqueue`, `drain` and `share` messages a second, `intake.distinct` and
+`intake.shared` too; `intake.one` requests a second, `intake.cpu` microseconds of CPU a request, `intake.half`
+milliseconds; `cpu` and `cpu_redis` CPU seconds per 100,000 messages; `memory_worker` and `worker.memory` MiB; `redis`
+bytes a message; `latency` milliseconds, but for `bulk_kept`, a ratio; `start.first` seconds, `start.idle` per cent of
 a core.
 """
 
@@ -63,7 +64,7 @@ class Line:
 
 def lines(counts: Sequence[int]) -> list[Line]:
     """Every line, in the order of the table. `counts`: how many messages memory is measured at."""
-    return [*_enqueue(), *_drain(), *_latency(), *_memory(counts), *_start(), *_share()]
+    return [*_enqueue(), *_drain(), *_latency(), *_memory(counts), *_start(), *_share(), *_intake()]
 
 
 def _enqueue() -> Iterator[Line]:
@@ -191,6 +192,27 @@ def _share() -> Iterator[Line]:
             value=_lost(f"share.{latency}ms.accounted", f"share.{latency}ms.unaccounted"),
             direction=Direction.BELOW,
             target=10.0,
+        )
+
+
+def _intake() -> Iterator[Line]:
+    """Rates, not ratios: the intake has one core to itself, of whatever machine it is."""
+    for name, says, unit, direction, target in (
+        ("one", "intake, one message a request", "/s", Direction.AT_LEAST, 1500.0),
+        ("cpu", "intake, CPU a request", "µs", Direction.AT_MOST, None),
+        ("half.p50", "intake at 750/s: p50", "ms", Direction.AT_MOST, None),
+        ("half.p99", "intake at 750/s: p99", "ms", Direction.AT_MOST, 50.0),
+        ("distinct", "intake, 1,000 texts a request", "/s", Direction.AT_LEAST, 30_000.0),
+        ("shared", "intake, 1,000 recipients a text", "/s", Direction.AT_LEAST, 30_000.0),
+    ):
+        yield Line(
+            group="intake",
+            name=f"intake.{name}",
+            says=says,
+            unit=unit,
+            value=_figure(f"intake.{name}"),
+            direction=direction,
+            target=target,
         )
 
 

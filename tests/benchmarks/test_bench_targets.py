@@ -47,6 +47,7 @@ def line(direction: Direction, target: float | None) -> Line:
         ("latency.idle.50.p99", {"latency.idle.50.p99": 12.5}, 12.5),
         ("redis.distinct.finished.1000000", {"redis.distinct.finished.1000000": 139}, 139),
         ("start.idle", {"start.idle": 0.4}, 0.4),
+        ("intake.half.p99", {"intake.half.p99": 12.5}, 12.5),
         ("share.50ms", {"share.50ms.accounted": 90, "share.50ms.unaccounted": 100}, 10),
     ],
 )
@@ -107,6 +108,7 @@ def test_what_is_promised_is_judged() -> None:
         *[("drain", 0.7)] * 4,
         *[("drain", 150)] * 4,
         *[("enqueue", target) for target in (0.6, 2.5, 50, 100)],
+        *[("intake", target) for target in (50, 1500, 30_000, 30_000)],
         *[("latency", target) for target in (0.8, 0.8, 10, 50, 1000, 1000)],
         *[("memory", target) for target in (150, 150, 200, 500)],
         *[("share", 10)] * 2,
