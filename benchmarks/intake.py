@@ -20,14 +20,14 @@ from demo.programs import ROOT, TOKEN
 
 HALF = 750  #: requests a second: half of what is promised
 CONNECTIONS = 32  #: of the load, for requests of one message
-WIDE = 200  #: connections for a rate, where a request may have to wait for an answer that takes long
+WIDE = 200  #: connections for a rate: answers may take a while, requests come nevertheless
 FEW = 4  #: for full requests
 WARM = 1.0  #: seconds of load before each measurement
 STATUS = "200"
 
 
 def intake(scale: Scale) -> Iterator[Figures]:
-    """One message a request: as many as go, and at half of what is promised; a thousand: texts, recipients."""
+    """One message a request: as many as go, and at half of what is promised; then a thousand a request."""
     with staged() as stage:
         program, port = _pinned(stage)
         _load(port, "one", WARM, CONNECTIONS)
@@ -54,7 +54,9 @@ def _pinned(stage: Stage) -> tuple[Program, int]:
     return program, stage.port_of(program)
 
 
-def _load(port: int, kind: str, seconds: float, connections: int, rate: float | None = None) -> dict[str, Any]:
+def _load(
+    port: int, kind: str, seconds: float, connections: int, rate: float | None = None
+) -> dict[str, Any]:
     """What the load generator tells. Raises RuntimeError where an answer was none of success."""
     command = [sys.executable, "-m", "benchmarks.load", str(port), TOKEN, kind]
     command += ["--seconds", str(seconds), "--connections", str(connections)]

@@ -1,11 +1,11 @@
-"""`python -m benchmarks.load`: requests to an HTTP intake, in a process of their own; one JSON line tells of them.
+"""`python -m benchmarks.load PORT TOKEN KIND`: requests to an HTTP intake; one line of JSON tells of them.
 
-The client is the least there is: an asyncio protocol on a kept-alive connection, requests made beforehand, of an
-answer the status and the length. So what is measured is the intake.
+A process of its own, and the least client there is: an asyncio protocol on kept-alive connections, requests
+made beforehand, of an answer the status and the length. So what is measured is the intake.
 
---most: as many requests as get answered, one after the other on each connection.
---rate: as many a second at random moments, whether or not the earlier ones are answered. A request's time counts
-from the moment it was due, so one that had to wait for a connection is not told as fast.
+As many requests as get answered, one after the other on each connection; or with --rate as many a second, at
+random moments, whether or not the earlier ones are answered. Then a request's time counts from the moment it
+was due, so one that had to wait for a connection is not told as fast.
 """
 
 from __future__ import annotations

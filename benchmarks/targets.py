@@ -1,10 +1,10 @@
 """The lines that are promised, as data: what each says, how it follows from the figures, and its target.
 
-Units of the figures, by their first words: `enqueue`, `drain` and `share` messages a second, `intake.distinct` and
-`intake.shared` too; `intake.one` requests a second, `intake.cpu` microseconds of CPU a request, `intake.half`
-milliseconds; `cpu` and `cpu_redis` CPU seconds per 100,000 messages; `memory_worker` and `worker.memory` MiB; `redis`
-bytes a message; `latency` milliseconds, but for `bulk_kept`, a ratio; `start.first` seconds, `start.idle` per cent of
-a core.
+Units of the figures, by their first words: `enqueue`, `drain` and `share` messages a second; `intake` too,
+but for `intake.one`, requests a second, `intake.cpu`, microseconds of CPU a request, and `intake.half`,
+milliseconds; `cpu` and `cpu_redis` CPU seconds per 100,000 messages; `memory_worker` and `worker.memory` MiB;
+`redis` bytes a message; `latency` milliseconds, but for `bulk_kept`, a ratio; `start.first` seconds,
+`start.idle` per cent of a core.
 """
 
 from __future__ import annotations
