@@ -60,7 +60,7 @@ def _found(url: str, says: str, mutate: Callable[[str, str], str] = lambda _, te
         pytest.param("sweep", "about[2] == 'posting'", "false", "at_most_once", id="doubt is not seen"),
         pytest.param("mark", "or not call('ZSCORE', key('leases'), id)", "", "the books", id="no fencing"),
         pytest.param("claim", "if gate[1] then", "if false then", "closed gate", id="no brake"),
-        pytest.param("mark", "elseif job_expired(job) then", "elseif false then", "its end", id="no expiry"),
+        pytest.param("mark", "elseif is_late then", "elseif false then", "its end", id="no expiry"),
         pytest.param("enqueue", "~= bucket .. tail", "== ''", "several ids", id="keys are ignored"),
         pytest.param("claim", "buried[i] == 1", "false", "the books", id="what is cancelled goes on"),
     ],
