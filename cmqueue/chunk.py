@@ -1,4 +1,4 @@
-"""A chunk: up to 1000 checked messages, turned into the arguments of one enqueue and its reply into verdicts.
+"""A chunk: up to 1000 checked messages, turned into the arguments of one enqueue.
 
 Pure: the clock, chance and the key are arguments.
 """
@@ -72,6 +72,19 @@ def terms(lane: Lane, options: Options, defaults: Options, validity: Any, channe
     return Terms(due_at, life, flags)
 
 
+def idempotency(
+    keys: Sequence[bytes], account: str, name: str | None, number: str, wire: bytes
+) -> tuple[bytes, bytes, tuple[tuple[bytes, bytes], ...]]:
+    """What a slot keeps of the idempotency key `name`: it and the payload, hashed by each secret key."""
+    if name is None:
+        return b"", b"", ()
+    payload = b"\0".join((account.encode(), number.encode(), wire))
+    (hashed, digest), *older = [
+        (keyed(secret, "idempotency", name.encode()), keyed(secret, "payload", payload)) for secret in keys
+    ]
+    return hashed, digest, tuple(older)
+
+
 class Singles:
     """Makes messages ready, each under its own reference; what a call's messages share is worked out once.
 
@@ -80,7 +93,7 @@ class Singles:
 
     def __init__(self, lane: Lane, defaults: Options, *, account: str, keys: Sequence[bytes]) -> None:
         self._lane, self._defaults, self._account = lane, defaults, account
-        self._key, *self._old_keys = keys
+        self._keys, self._key = keys, keys[0]
         self._usual = terms(lane, defaults, defaults, None, (), 0.0)
         self._extras = pack_extras(defaults.client_reference, defaults.campaign, defaults.metadata)
 
@@ -94,12 +107,8 @@ class Singles:
         name = message.idempotency_key or self._defaults.idempotency_key
         if name is None:
             return Slot(job, tail, reference, self._extras_of(message), b"", b"")
-        payload = b"\0".join((self._account.encode(), message.to.encode(), wire))
-        (idempotency, digest), *older = [
-            (keyed(secret, "idempotency", name.encode()), keyed(secret, "payload", payload))
-            for secret in (self._key, *self._old_keys)
-        ]
-        return Slot(job, tail, reference, self._extras_of(message), idempotency, digest, tuple(older))
+        pairs = idempotency(self._keys, self._account, name, message.to, wire)
+        return Slot(job, tail, reference, self._extras_of(message), *pairs)
 
     def _terms(self, message: Message, now: float) -> Terms:
         own = (message.send_at, message.expires_in, message.guarantee, message.validity, message.channels)
@@ -163,11 +172,13 @@ class Members:
         )  # fmt: skip
 
 
-def arguments(slots: Sequence[Slot], *, retention: int) -> list[Any]:
-    """The arguments of `scripts/enqueue.lua` for single messages."""
+def arguments(slots: Sequence[Slot], *, retention: int, common: Shared | None = None) -> list[Any]:
+    """The arguments of `scripts/enqueue.lua` for single messages, which may have `common` content."""
+    digest, wire = (b"", b"") if common is None else (common.digest, common.wire)
     extras = any(slot.extras for slot in slots)
     keys = max(1 + len(slot.older) if slot.idempotency else 0 for slot in slots)
-    args: list[Any] = [WAKE_MS, b"", retention, b"", b"", ("x" if extras else "") + "k" * keys]
+    fields = ("x" if extras else "") + "k" * keys + ("" if common is None else "a")
+    args: list[Any] = [WAKE_MS, b"", retention, digest, wire, fields]
     if not extras and not keys:
         return args + [slot.job for slot in slots]
     for slot in slots:
@@ -189,27 +200,3 @@ def member_arguments(
     if not common.extras:
         return args + list(jobs)
     return args + [part for job in jobs for part in (job, common.extras)]
-
-
-class Verdict(NamedTuple):
-    """What the script said of one message. `owner` and `random` name the one that came first, if one did."""
-
-    letter: str
-    owner: str = ""
-    random: str = ""
-
-
-NEW = Verdict("n")
-
-
-def verdicts(reply: list[Any]) -> list[Verdict]:
-    """A verdict for each single message: n new, d duplicate, c conflict."""
-    owners = iter(reply[2:])
-    found = []
-    for letter in reply[1].decode():
-        if letter == "n":
-            found.append(NEW)
-        else:
-            owner = next(owners, b"").decode()
-            found.append(Verdict(letter, owner[:24], owner[24:]))
-    return found

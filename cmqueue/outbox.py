@@ -13,7 +13,7 @@ from typing import Any, Literal, Self, TypeVar, cast
 from cmqueue import chunk
 from cmqueue.audit import Audit, balance
 from cmqueue.channel import numbers_are_opaque
-from cmqueue.chunk import CALL_ID_BYTES, CHUNK, CHUNK_BYTES, Slot, Verdict
+from cmqueue.chunk import CALL_ID_BYTES, CHUNK, CHUNK_BYTES, Slot
 from cmqueue.connection import Scripts, connect
 from cmqueue.errors import IdempotencyConflict, InvalidMessage, OutboxUnavailable
 from cmqueue.identity import Identity, bucket_at, keyed, random_ends
@@ -27,6 +27,7 @@ from cmqueue.registry import Registry
 from cmqueue.settings import DEFAULT_ACCOUNT, LibrarySettings
 from cmqueue.state import STATE_OF_LETTER, State
 from cmqueue.status import Status
+from cmqueue.verdict import Verdict, receipt_of, result_of, verdicts
 from cmqueue.wakeup import Waker
 
 READINGS = 3
@@ -91,7 +92,7 @@ class Outbox:
         singles = chunk.Singles(chosen, defaults, account=account, keys=self.registry.keys)
         slot = singles.slot(checked, place=place, random=random_ends(1)[0], now=now)
         (verdict,) = self._write(chosen, [slot])()
-        receipt = _receipt(slot, verdict)
+        receipt = receipt_of(slot, verdict)
         if isinstance(receipt, IdempotencyConflict):
             raise receipt
         log.debug(
@@ -169,7 +170,7 @@ class Outbox:
         for prepared, written in _overlapped(prepare, write):
             answers = iter(written)
             for at, item in enumerate(prepared, begin):
-                yield item if type(item) is Refusal else _result(at, cast("Slot", item), next(answers))
+                yield item if type(item) is Refusal else result_of(at, cast("Slot", item), next(answers))
             begin += len(prepared)
 
     def _place(self, account: str, seed: bytes, now: float) -> str:
@@ -276,7 +277,7 @@ class Outbox:
 
         def finish(places: list[int], reply: Callable[[], list[Any]]) -> list[Verdict]:
             try:
-                found.update(zip(places, chunk.verdicts(reply()), strict=True))
+                found.update(zip(places, verdicts(reply()), strict=True))
             except OutboxUnavailable as error:
                 if found:  # an earlier shard of this chunk was written
                     raise OutboxUnavailable(error.problem, maybe_enqueued=True) from None
@@ -377,24 +378,6 @@ class Outbox:
             if not problems:
                 break
         return sorted(problems or ())
-
-
-def _receipt(slot: Slot, verdict: Verdict) -> Receipt | IdempotencyConflict:
-    if verdict is chunk.NEW:
-        return Receipt(slot.reference[:6] + slot.tail, slot.reference)
-    first = slot.reference[:2] + verdict.owner
-    if verdict.letter == "c":
-        return IdempotencyConflict(first)
-    return Receipt(first, first[:6] + verdict.random, duplicate=True)
-
-
-def _result(position: int, slot: Slot, verdict: Verdict) -> Receipt | Refusal:
-    """One of many: a conflict refuses this item and stops no other."""
-    receipt = _receipt(slot, verdict)
-    if isinstance(receipt, IdempotencyConflict):
-        problem = f"was used for another message, {receipt.id}"
-        return Refusal(position, "idempotency_key", problem, "one key, one payload")
-    return receipt
 
 
 def _overlapped(

@@ -1,7 +1,8 @@
 -- Take a chunk of messages: idempotency, rows, push and wake-up token, all or nothing.
 -- ARGV: 1 wake token's life in ms ("" takes none)  2 call id ("" for none)  3 idempotency retention, seconds
 --       4 digest of shared content or ""  5 that content
---       6 fields per message: "x" extras, then a "k" for each secret key, newest first
+--       6 fields per message: "x" extras, then a "k" for each secret key, newest first; then an "a" where those of
+--         shared content are single messages all the same, no broadcast, in which a number can come but once
 --       then per message: job (expires_at holds seconds after it is due, due_at an absolute time or 0)
 --       [extras: JSON or ""]  [idempotency hmac or "", payload digest], a pair for each secret key
 -- Returns {1 when the wake-up token was taken, one letter a message: n new, d duplicate, c conflict,
@@ -29,6 +30,7 @@ local queued_mark, scheduled_mark = entry('q', 0, 0), entry('s', 1, 0)
 local queued, scheduled = 0, 0
 local alike, count = {}, 0 -- head and row of those before: most messages of a chunk share theirs
 local shared = digest ~= ''
+local members = shared and sub(fields, -1) ~= 'a'
 for i = 1, total do
   local at = first + (i - 1) * stride
   local job, tail = ARGV[at], tails[i]
@@ -67,7 +69,7 @@ for i = 1, total do
       call('SET', key('idem:', ARGV[pair]), owner .. ARGV[pair + 1], 'EX', life)
     end
   end
-  if shared then
+  if members then
     if existing[i] or seen[tail] then verdict = 'd' end -- the same number again: the caller knows that id
     seen[tail] = true
   end
