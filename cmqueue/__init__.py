@@ -1,5 +1,6 @@
 """cmqueue: put messages for CM.com into a durable queue; workers deliver them and account for each."""
 
+from cmqueue import sms
 from cmqueue.async_outbox import AsyncOutbox
 from cmqueue.errors import (
     CmqueueError,
@@ -37,4 +38,5 @@ __all__ = [
     "State",
     "Status",
     "UnknownLane",
+    "sms",
 ]
