@@ -7,12 +7,12 @@ import re
 from cmqueue.channel import check_id
 from cmqueue.errors import InvalidMessage
 
-SMS_RULE = "at most 11 letters, digits and spaces between them, or at most 16 digits"
+SMS_RULE = "at most 11 letters and digits with spaces and dots between them, or at most 16 digits"
 LONGEST_NAME = 11  #: characters
 LONGEST_NUMBER = 16  #: digits
 
-# CM writes the alphabet without a space, and uses one in the senders of its own samples.
-_SMS = re.compile(r"[0-9]{1,16}|[A-Za-z0-9](?:[A-Za-z0-9 ]{0,9}[A-Za-z0-9])?")
+# CM writes the alphabet without space and dot; its own samples have a space, and its SDKs fall back to "cm.com".
+_SMS = re.compile(r"[0-9]{1,16}|[A-Za-z0-9](?:[A-Za-z0-9 .]{0,9}[A-Za-z0-9])?")
 
 
 def check_sender(sender: str, *, sms: bool) -> str:
@@ -33,8 +33,8 @@ def _misfit(sender: str) -> str:
     if not sender:
         return "is empty"
     for position, character in enumerate(sender, start=1):
-        if not (character.isascii() and (character.isalnum() or character == " ")):
-            return f"has neither letter, digit nor space at position {position}"
-    if sender != sender.strip(" "):
-        return "begins or ends with a space"
+        if not (character.isascii() and (character.isalnum() or character in " .")):
+            return f"has neither letter, digit, space nor dot at position {position}"
+    if sender != sender.strip(" ."):
+        return "begins or ends with a space or a dot"
     return f"is {len(sender)} characters long"

@@ -66,11 +66,11 @@ def test_where_the_rules_of_sms_hold(channels: list[str], sms: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "sender", ["Acme", "CM Telecom", "a", "A1", "Elevenchars", "1234567890123456", "00316098765432", "3669"]
+    "sender", ["Acme", "CM Telecom", "cm.com", "a", "A1", "Elevenchars", "1234567890123456", "00316098765432", "3669"]
 )
 def test_senders_of_sms(sender: str) -> None:
     """
-    Up to 11 letters, digits and inner spaces, or up to 16 digits, are a sender of SMS.
+    Up to 11 letters, digits, inner spaces and dots, or up to 16 digits, are a sender of SMS.
     """
     assert sender == check_sender(sender, sms=True)
 
@@ -81,14 +81,15 @@ def test_senders_of_sms(sender: str) -> None:
         ("", "is empty"),
         ("TwelveLetter", "is 12 characters long"),
         ("12345678901234567", "is 17 characters long"),
-        ("H&M", "has neither letter, digit nor space at position 2"),
-        ("Caf\u00e9", "has neither letter, digit nor space at position 4"),
-        ("12\u0663", "has neither letter, digit nor space at position 3"),
-        ("+31600000001", "has neither letter, digit nor space at position 1"),
-        ("Acme\n", "has neither letter, digit nor space at position 5"),
-        (" Acme", "begins or ends with a space"),
-        ("Acme ", "begins or ends with a space"),
-        (" ", "begins or ends with a space"),
+        ("H&M", "has neither letter, digit, space nor dot at position 2"),
+        ("Caf\u00e9", "has neither letter, digit, space nor dot at position 4"),
+        ("12\u0663", "has neither letter, digit, space nor dot at position 3"),
+        ("+31600000001", "has neither letter, digit, space nor dot at position 1"),
+        ("Acme\n", "has neither letter, digit, space nor dot at position 5"),
+        (".Acme", "begins or ends with a space or a dot"),
+        (" Acme", "begins or ends with a space or a dot"),
+        ("Acme ", "begins or ends with a space or a dot"),
+        (" ", "begins or ends with a space or a dot"),
     ],
 )
 def test_senders_that_sms_refuses(sender: str, problem: str) -> None:
