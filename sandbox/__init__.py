@@ -10,6 +10,7 @@ repeated by its own test double. `python -m sandbox` starts it; `sandbox.running
     numbers     phone numbers, and the magic ones that are always refused
     parts       how many SMS parts a text takes
     gateway     the rules: which message is accepted, which rejected and why
+    channel     the names of the channels; rich: rich content, judged and shown
     faults      misbehaviour ordered by a test
     latency, limiter
     ledger      counts of everything taken; inbox: the newest messages in full

@@ -144,6 +144,7 @@ class Control:
             "parts": entry.parts,
             "times": self._ledger.times(message.reference, entry.number),
             "validity": message.validity,
+            "rich_content": message.rich_content,
         }
 
     def _page(self, request: Request) -> Answer:

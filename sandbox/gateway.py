@@ -15,9 +15,11 @@ from typing import Any
 
 import orjson
 
+from sandbox.channel import ALL, PHONE, PLAIN, folded
 from sandbox.numbers import is_phone, magic_request_code, magic_row_code, magic_status
 from sandbox.parts import parts_of
 from sandbox.request import MAX_MESSAGES, Envelope, Msg, Unreadable, check_array, open_envelope
+from sandbox.rich import Reading, read_rich_content
 
 NO_ACCOUNT = 101
 NOT_A_GUID = 103
@@ -52,26 +54,11 @@ _VALIDITY = re.compile(
     r"|[1-9]\d{0,4}[hm]",
     re.IGNORECASE | re.ASCII,
 )
+_GROUPINGS = ("customGrouping", "customGrouping2", "customGrouping3")
 _GROUPING_LENGTH = 100
-_MOST_BUBBLES = 5
-_MOST_SUGGESTIONS = 11
 _MOST_PARTS = 255
-_PHONE_CHANNELS = frozenset({"sms", "whatsapp", "rcs", "viber", "voice"})
-_OPAQUE_CHANNELS = frozenset(
-    {
-        "applemessagesforbusiness",
-        "applebusinesschat",
-        "imessage",
-        "facebookmessenger",
-        "instagram",
-        "telegrammessenger",
-        "twitter",
-        "googlebusinessmessages",
-        "line",
-        "mobilepush",
-        "push",
-    }
-)
+
+_NOTHING_RICH = Reading(shows=False, problem=None)
 
 Row = dict[str, Any]
 
@@ -204,7 +191,12 @@ def reject(row: Row, code: int) -> None:
 
 def _fault_of(message: Msg) -> tuple[int, str] | None:
     """The first thing wrong with a whole message: its code and text."""
-    channels = _channels(message.channels)
+    channels = folded(message.channels)
+    rich = _NOTHING_RICH
+    if (
+        message.rich_content is not None
+    ):  # first: a wrong type in it spoils the request, whatever else is wrong
+        rich = read_rich_content(message.rich_content, channels)
     sms = not channels or "sms" in channels
     if not message.sender or (sms and not _SMS_SENDER.fullmatch(message.sender)):
         return BAD_FROM, CODES[BAD_FROM]
@@ -212,19 +204,21 @@ def _fault_of(message: Msg) -> tuple[int, str] | None:
         return BAD_TO, CODES[BAD_TO]
     if (field := _bad_field(message, channels)) is not None:
         return BAD_FIELD, f"{field} is invalid"
-    if (problem := _bad_body(message, channels)) is not None:
+    if (problem := _bad_body(message, channels, rich)) is not None:
         return BAD_BODY, problem
+    if rich.problem is not None:
+        return BAD_FIELD, rich.problem
     return None
 
 
-def _bad_body(message: Msg, channels: frozenset[str]) -> str | None:
+def _bad_body(message: Msg, channels: frozenset[str], rich: Reading) -> str | None:
     """What is wrong with what is to be sent."""
-    if not message.text and (channels == {"sms"} or not (message.bubbles or message.suggestions)):
+    if not message.text and (channels & PLAIN or not rich.shows):
         return CODES[BAD_BODY]
     if message.body_type not in ("auto", "text", "binary"):
-        return "The type of the body is unknown"
+        return "body.type is none of auto, binary, text"
     if _parts(message) > (message.most_parts or 1):
-        return "The body is longer than its maximum number of parts"
+        return "body.content is longer than its maximum number of parts"
     return None
 
 
@@ -235,14 +229,14 @@ def _bad_field(message: Msg, channels: frozenset[str]) -> str | None:
     checks = {
         "reference": message.reference is None or _REFERENCE.fullmatch(message.reference),
         "validity": message.validity is None or _is_validity(message.validity),
-        "customGrouping": all(len(grouping) <= _GROUPING_LENGTH for grouping in message.groupings),
         "dcs": message.body_type == "auto" or message.dcs in (0, 8),
         "minimumNumberOfMessageParts": 1 <= fewest <= most,
         "maximumNumberOfMessageParts": 1 <= most <= _MOST_PARTS,
-        "allowedChannels": channels <= _PHONE_CHANNELS | _OPAQUE_CHANNELS,
+        "allowedChannels": channels <= ALL,
         "appKey": message.app_key is None or _GUID.fullmatch(message.app_key),
-        "richContent": message.bubbles <= _MOST_BUBBLES and message.suggestions <= _MOST_SUGGESTIONS,
     }
+    for name, grouping in zip(_GROUPINGS, message.groupings, strict=True):
+        checks[name] = len(grouping) <= _GROUPING_LENGTH
     return next((field for field, fine in checks.items() if not fine), None)
 
 
@@ -250,8 +244,8 @@ def _number_fault(message: Msg, number: str | None) -> tuple[int, str | None]:
     """What is wrong with one recipient; 0 and None when it is fine."""
     if number is None:
         return BAD_TO, CODES[BAD_TO]
-    channels = _channels(message.channels)
-    opaque = bool(channels) and not channels & _PHONE_CHANNELS
+    channels = folded(message.channels)
+    opaque = bool(channels) and not channels & PHONE
     if not (number if opaque else is_phone(number)):
         return BAD_NUMBER, CODES[BAD_NUMBER].format(number=number)
     if (code := magic_row_code(number)) is not None:
@@ -260,16 +254,10 @@ def _number_fault(message: Msg, number: str | None) -> tuple[int, str | None]:
 
 
 def _parts(message: Msg) -> int:
-    channels = _channels(message.channels)
+    channels = folded(message.channels)
     if channels and "sms" not in channels:
         return 1
     return parts_of(message.text, message.body_type, message.dcs)
-
-
-@lru_cache(maxsize=256)
-def _channels(names: tuple[str, ...]) -> frozenset[str]:
-    """Channel names without case and spaces: CM's own SDKs disagree about both."""
-    return frozenset(name.lower().replace(" ", "") for name in names)
 
 
 @lru_cache(maxsize=1024)

@@ -15,6 +15,8 @@ import orjson
 from sandbox.inbox import Entry, Inbox
 from sandbox.ledger import Ledger
 from sandbox.numbers import normalised
+from sandbox.request import Msg
+from sandbox.rich.shown import Bubble, bubbles
 
 SHOWN = 200  #: messages on the page, the newest that match
 
@@ -43,6 +45,9 @@ code { font: .85em ui-monospace, monospace }
   white-space: nowrap }
 .again { background: #d331 } .again .times, .bad { color: var(--bad); font-weight: 700 }
 .dim { color: var(--dim) }
+.bubble { background: var(--soft); border-radius: .7rem; padding: .35rem .7rem; margin-bottom: .35rem }
+.buttons { display: flex; flex-wrap: wrap; gap: .35rem; margin-top: .3rem }
+.button { border: 1px solid #48f8; border-radius: 1rem; padding: 0 .7rem; font-size: .85rem; cursor: help }
 """
 
 # Replaces what is live and leaves the search field alone, so that typing is never interrupted.
@@ -140,14 +145,39 @@ def _row(entry: Entry, times: int | None) -> str:
     message = entry.message
     received = datetime.fromtimestamp(entry.received_at, UTC).strftime("%H:%M:%S")
     channels = " ".join(f'<span class="tag">{escape(channel)}</span>' for channel in message.channels)
-    rich = ' <span class="tag">rich content</span>' if message.bubbles or message.suggestions else ""
     return (
         f"<tr{' class=again' if times and times > 1 else ''}><td>{received}</td>"
         f"<td><bdi>{escape(message.sender or '')}</bdi></td>"
         f"<td><code>{escape(entry.number)}</code></td>"
-        f'<td class="text"><bdi>{escape(message.text)}</bdi>{rich}</td>'
+        f'<td class="text">{_shown(message)}</td>'
         f"<td>{channels or '<span class=dim>any</span>'}</td>"
         f"<td><code>{escape(message.reference or '')}</code></td>"
         f'<td class="n">{entry.parts}</td><td class="n">{entry.request}</td>'
         f'<td class="n times">{times or ""}</td></tr>'
     )
+
+
+def _shown(message: Msg) -> str:
+    """What the recipient sees: the bubbles, and the body as what stands in for them."""
+    text = f"<bdi>{escape(message.text)}</bdi>"
+    if message.rich_content is None:
+        return text
+    shown = "".join(_bubble(bubble) for bubble in bubbles(message.rich_content))
+    return f'{shown}<div class="dim">instead: {text}</div>' if message.text else shown
+
+
+def _bubble(bubble: Bubble) -> str:
+    parts = [f'<span class="tag">{escape(bubble.kind)}</span>']
+    if bubble.title:
+        parts.append(f"<b><bdi>{escape(bubble.title)}</bdi></b>")
+    if bubble.text:
+        parts.append(f"<div><bdi>{escape(bubble.text)}</bdi></div>")
+    if bubble.file:
+        parts.append(f"<div><code>{escape(bubble.file)}</code></div>")
+    if bubble.buttons:
+        buttons = "".join(
+            f'<span class="button" title="{escape(button.leads_to)}">{escape(button.label)}</span>'
+            for button in bubble.buttons
+        )
+        parts.append(f'<div class="buttons">{buttons}</div>')
+    return f'<div class="bubble">{" ".join(parts)}</div>'

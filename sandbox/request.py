@@ -43,8 +43,7 @@ class Msg:
     groupings: tuple[str, ...]
     channels: tuple[str, ...]
     app_key: str | None
-    bubbles: int
-    suggestions: int
+    rich_content: dict[str, Any] | None  #: as it came
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +91,6 @@ def check_array(envelope: Envelope) -> None:
 def _message(item: object) -> Msg:
     fields = _fields(item, "msg")
     body = _fields(_read(fields, "body", dict) or {}, "body")
-    rich = _fields(_read(fields, "richcontent", dict) or {}, "richContent")
-    bubbles = _read(rich, "conversation", list) or []
-    for bubble in bubbles:
-        _fields(bubble, "conversation")
     return Msg(
         sender=_read(fields, "from", str),
         recipients=tuple([_read(_fields(to, "to"), "number", str) for to in _read(fields, "to", list) or []]),
@@ -112,8 +107,7 @@ def _message(item: object) -> Msg:
         ),
         channels=tuple(_texts(_read(fields, "allowedchannels", list) or [], "allowedChannels")),
         app_key=_read(fields, "appkey", str),
-        bubbles=len(bubbles),
-        suggestions=len(_read(rich, "suggestions", list) or []),
+        rich_content=_read(fields, "richcontent", dict),
     )
 
 

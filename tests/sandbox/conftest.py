@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from sandbox.gateway import Gateway
 from sandbox.running import SandboxClient, running
 
 TOKEN = "11111111-1111-1111-1111-111111111111"
@@ -102,3 +103,20 @@ def get() -> Callable[..., Reply]:
             connection.close()
 
     return ask
+
+
+@pytest.fixture
+def judged(message: Callable[..., dict[str, Any]]) -> Callable[..., tuple[int, str | None]]:
+    """What the gateway says of one message with this rich content: code and details of its row, or of all."""
+
+    def judge(rich_content: Any, *channels: str, **fields: Any) -> tuple[int, str | None]:
+        item = message(**{"richContent": rich_content, "allowedChannels": list(channels)} | fields)
+        body = json.dumps({"messages": {"msg": [item]}}).encode()
+        _, answer = Gateway().judge(TOKEN, body).answer()
+        document = json.loads(answer)
+        if not document["messages"]:
+            return document["errorCode"], document["details"]
+        (row,) = document["messages"]
+        return row["messageErrorCode"], row["messageDetails"]
+
+    return judge

@@ -73,6 +73,7 @@ def test_messages_are_kept_in_full(sandbox: SandboxClient, post: Ask, message: M
         "parts": 1,
         "times": 1,
         "validity": "2h",
+        "rich_content": None,
     } == entry
 
 
