@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, Protocol, Self, cast
 
 from pydantic import (
     AfterValidator,
@@ -54,9 +54,9 @@ class Checked(BaseModel):
     def __init__(self, /, **fields: Any) -> None:
         self._fill(fields)
 
-    def _fill(self, fields: Mapping[Any, Any], *, default_region: str | None = None) -> None:
+    def _fill(self, fields: Mapping[Any, Any], *, context: str | None = None) -> None:
         try:
-            self.__pydantic_validator__.validate_python(fields, self_instance=self, context=default_region)
+            self.__pydantic_validator__.validate_python(fields, self_instance=self, context=context)
         except ValidationError as error:
             refusal = self._refusal(error)
         else:
@@ -68,7 +68,7 @@ class Checked(BaseModel):
     def of_mapping(cls, fields: Mapping[Any, Any], *, default_region: str | None = None) -> Self:
         """As calling the class with `fields`; `default_region` is for national numbers among them."""
         made = cls.__new__(cls)
-        cls._fill(made, dict(fields), default_region=default_region)
+        cls._fill(made, dict(fields), context=default_region)
         return made
 
     @classmethod
@@ -83,7 +83,8 @@ class Checked(BaseModel):
         problem = (
             str(cause) if isinstance(cause, Problem) else _PROBLEMS.get(first["type"], "has a wrong type")
         )
-        return InvalidMessage("".join((_shown(name), *map(_step, inner))), problem, rule)
+        own = str(name) if field is not None else shown(name)
+        return InvalidMessage("".join((own, *map(_step, inner))), problem, rule)
 
     @classmethod
     def model_validate(cls, obj: Any, **_options: Any) -> Self:
@@ -117,6 +118,12 @@ _PROBLEMS = {
 }
 
 
+class Documented(Protocol):
+    """What a `cmqueue.rich.RichContent` is to a content, which does not import it until there is one."""
+
+    def document(self) -> dict[str, Any]: ...
+
+
 def plain(text: str) -> str:
     """`text`, unchanged; raises Problem for the character NUL and for half a surrogate pair."""
     if "\0" in text:
@@ -142,7 +149,7 @@ def json_copy(value: object, path: str, depth: int = JSON_DEPTH) -> Any:
             raise InvalidMessage(path, "is nested too deeply", f"at most {JSON_DEPTH} levels")
         case Mapping():
             return {
-                _plain_at(key, path): json_copy(member, f"{path}.{_shown(key)}", depth - 1)
+                _plain_at(key, path): json_copy(member, f"{path}.{shown(key)}", depth - 1)
                 for key, member in value.items()
             }
         case list() | tuple():
@@ -163,16 +170,6 @@ def json_object(value: object, field: str) -> dict[str, Any]:
     return cast("dict[str, Any]", json_copy(value, field))
 
 
-def _outlined(rich_content: dict[str, Any]) -> dict[str, Any]:
-    """`rich_content`, if its outline is CM's: for another one CM refuses the whole request."""
-    for name, members in rich_content.items():
-        if name.lower() in ("conversation", "suggestions") and not (
-            isinstance(members, list) and all(isinstance(member, dict) for member in members)
-        ):
-            raise InvalidMessage(f"rich_content.{name}", "is something else", "a list of objects")
-    return rich_content
-
-
 def _plain_at(text: object, path: str) -> str:
     if not isinstance(text, str):
         raise InvalidMessage(path, "has a key that is not text", "the keys of a JSON object are text")
@@ -182,13 +179,13 @@ def _plain_at(text: object, path: str) -> str:
         raise InvalidMessage(path, str(problem), "text that UTF-8 can carry, without NUL") from None
 
 
-def _shown(name: object) -> str:
+def shown(name: object) -> str:
     """A caller's key as an error may show it: only what looks like the name of a field."""
     return name if isinstance(name, str) and _FIELD_NAME.fullmatch(name) else "(some key)"
 
 
 def _step(step: object) -> str:
-    return f"[{step}]" if isinstance(step, int) else f".{_shown(step)}"
+    return f"[{step}]" if isinstance(step, int) else f".{shown(step)}"
 
 
 def _in_order(members: object) -> object:
@@ -223,8 +220,10 @@ class ContentFields(Checked):
         default=None,
         description="text that UTF-8 can carry, without NUL; not empty, unless there is rich content",
     )
-    rich_content: dict[str, Any] | None = Field(
-        default=None, description="a JSON object, CM's `richContent`: conversation, suggestions"
+    unknown_fields: Literal["refuse", "pass"] = Field(default="refuse", description="refuse or pass")
+    rich_content: dict[str, Any] | Documented | None = Field(
+        default=None,
+        description="a RichContent, or a JSON object, CM's `richContent`: conversation, suggestions",
     )
     min_parts: Parts = Field(
         default=1, description=f"a whole number from 1 to max_parts, at most {MOST_PARTS}"
@@ -251,8 +250,14 @@ class ContentFields(Checked):
 
     @field_validator("rich_content", mode="plain")
     @classmethod
-    def _rich(cls, value: object) -> dict[str, Any] | None:
-        return None if value is None else _outlined(json_object(value, "rich_content"))
+    def _rich(cls, value: object, info: ValidationInfo) -> dict[str, Any] | None:
+        if value is None:
+            return None
+        # Late: a web app that sends text alone shall not wait for it.
+        from cmqueue.rich.rich_content import checked  # noqa: PLC0415
+
+        lenient = info.data.get("unknown_fields") == "pass"
+        return checked(value, info.data.get("channels", ()), lenient=lenient)
 
     @field_validator("validity", mode="plain")
     @classmethod
@@ -263,7 +268,7 @@ class ContentFields(Checked):
 
     @model_validator(mode="after")
     def _encoded(self) -> Self:
-        if not self.text and self.rich_content is None:
+        if not self.text and not any(cast("dict[str, Any]", self.rich_content or {}).values()):
             raise InvalidMessage("text", "is missing or empty", "a content has text, rich content or both")
         if self.min_parts > self.max_parts:
             raise InvalidMessage("min_parts", "is larger than max_parts", "at most max_parts")
@@ -323,9 +328,10 @@ class ContentFields(Checked):
 class Content(ContentFields):
     """One thing to send, to anybody. Raises InvalidMessage.
 
-    sender            SMS: at most 11 letters, digits and inner spaces, or 16 digits; else the channel's id
+    sender            SMS: at most 11 letters, digits, inner spaces and dots, or 16 digits; else the channel's id
     text              the SMS, and what channels without rich content show
-    rich_content      CM's `richContent` as given
+    rich_content      a `cmqueue.rich.RichContent`, or a mapping: CM's `richContent`, sent as given
+    unknown_fields    "pass" for what CM takes in `richContent` and this release does not know; not sent
     channels          CM's `allowedChannels`, by name or `Channel`; none means any that the account has
     min_parts …       parts of a long SMS, 1 to 8 by default; not sent where SMS is not among the channels
     encoding, dcs     CM's `body.type` and `dcs`

@@ -140,6 +140,7 @@ def _msg(item: object) -> Msg:
     if rich := _read(given, "richcontent", dict):
         _check_rich(rich)
         fields["rich_content"] = rich
+        fields["unknown_fields"] = "pass"  # CM adds some before we do
     recipients = _read(given, "to", list) or []
     return Msg([_read(_folded(to, "to"), "number", str) for to in recipients], fields)
 

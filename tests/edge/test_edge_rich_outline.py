@@ -13,7 +13,7 @@ from cmqueue import Content, InvalidMessage
     ("rich", "field"),
     [
         ({"conversation": {"text": "Hi"}}, "rich_content.conversation"),
-        ({"conversation": ["Hi"]}, "rich_content.conversation"),
+        ({"conversation": ["Hi"]}, "rich_content.conversation[0]"),
         ({"conversation": [], "suggestions": "Reply"}, "rich_content.suggestions"),
     ],
 )
