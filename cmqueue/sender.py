@@ -11,7 +11,7 @@ SMS_RULE = "at most 11 letters and digits with spaces and dots between them, or 
 LONGEST_NAME = 11  #: characters
 LONGEST_NUMBER = 16  #: digits
 
-# CM writes the alphabet without space and dot; its own samples have a space, and its SDKs fall back to "cm.com".
+# CM writes the alphabet without space and dot; its samples have a space, and its SDKs fall back to "cm.com".
 _SMS = re.compile(r"[0-9]{1,16}|[A-Za-z0-9](?:[A-Za-z0-9 .]{0,9}[A-Za-z0-9])?")
 
 
