@@ -3,28 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Self
 
 from cmqueue.audit import Audit
 from cmqueue.message import Content, Message
 from cmqueue.outbox import Cancellation, Outbox
 from cmqueue.receipt import Broadcast, Receipt, Refusal
-from cmqueue.settings import LibrarySettings
+from cmqueue.settings import DEFAULT_ACCOUNT, LibrarySettings
+from cmqueue.state import State
 from cmqueue.status import Status
+
+PAGE = 500  #: results fetched at once: a thread hop per message would cost more than the message
 
 
 class AsyncOutbox:
-    """Mirrors Outbox; arguments, results and errors are the same."""
+    """Mirrors Outbox; arguments, results and errors are the same. `outbox` is the one that does the work.
+
+    A call that is cancelled goes on in its thread: whether its message was enqueued is then unknown, and an
+    idempotency key makes it safe to ask again.
+    """
 
     def __init__(self, settings: LibrarySettings) -> None:
         self.outbox = Outbox(settings)
 
     @classmethod
+    def of(cls, outbox: Outbox) -> Self:
+        """The asynchronous side of an outbox that exists, such as a test's; closing one closes both."""
+        made = cls.__new__(cls)
+        made.outbox = outbox
+        return made
+
+    @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Self:
+        """An outbox by the environment's settings. Raises SettingsError, naming the variable."""
         return cls(LibrarySettings.from_env(env))
 
+    @property
+    def settings(self) -> LibrarySettings:
+        return self.outbox.settings
+
     async def close(self) -> None:
+        """Give the connections back."""
         await asyncio.to_thread(self.outbox.close)
 
     async def __aenter__(self) -> Self:
@@ -33,35 +54,98 @@ class AsyncOutbox:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def enqueue(self, message: Message | Mapping[str, Any], **options: Any) -> Receipt:
-        return await asyncio.to_thread(self.outbox.enqueue, message, **options)
+    async def enqueue(
+        self,
+        message: Message | Mapping[str, Any],
+        *,
+        lane: str = "normal",
+        account: str = DEFAULT_ACCOUNT,
+        **options: Any,
+    ) -> Receipt:
+        """As `Outbox.enqueue`."""
+        return await asyncio.to_thread(self.outbox.enqueue, message, lane=lane, account=account, **options)
 
     async def enqueue_many(
-        self, messages: Iterable[Message | Mapping[str, Any]], **options: Any
+        self,
+        messages: Iterable[Message | Mapping[str, Any]],
+        *,
+        lane: str = "normal",
+        account: str = DEFAULT_ACCOUNT,
+        all_or_nothing: bool = False,
+        **options: Any,
     ) -> AsyncIterator[Receipt | Refusal]:
-        results = await asyncio.to_thread(self.outbox.enqueue_many, messages, **options)
-        while (page := await asyncio.to_thread(_page, results)) != []:
+        """As `Outbox.enqueue_many`, but nothing is checked before the first result is asked for.
+
+        `messages` are iterated in a thread, one at a time.
+        """
+        results = await asyncio.to_thread(
+            self.outbox.enqueue_many,
+            messages,
+            lane=lane,
+            account=account,
+            all_or_nothing=all_or_nothing,
+            **options,
+        )
+        while True:
+            page, failure = await asyncio.to_thread(_page, results)
             for result in page:
                 yield result
+            if failure is not None:
+                raise failure
+            if not page:
+                return
 
     async def broadcast(
-        self, content: Content | Mapping[str, Any], recipients: Iterable[str], **options: Any
+        self,
+        content: Content | Mapping[str, Any],
+        recipients: Iterable[str],
+        *,
+        lane: str = "bulk",
+        account: str = DEFAULT_ACCOUNT,
+        idempotency_key: str | None = None,
+        **options: Any,
     ) -> Broadcast:
-        return await asyncio.to_thread(self.outbox.broadcast, content, recipients, **options)
+        """As `Outbox.broadcast`. `recipients` are iterated in a thread."""
+        return await asyncio.to_thread(
+            self.outbox.broadcast,
+            content,
+            recipients,
+            lane=lane,
+            account=account,
+            idempotency_key=idempotency_key,
+            **options,
+        )
 
     async def status(self, id: str) -> Status | None:
+        """As `Outbox.status`."""
         return await asyncio.to_thread(self.outbox.status, id)
 
+    async def states(self, ids: Sequence[str]) -> list[State | None]:
+        """As `Outbox.states`."""
+        return await asyncio.to_thread(self.outbox.states, ids)
+
     async def explain(self, id: str) -> str | None:
+        """As `Outbox.explain`."""
         return await asyncio.to_thread(self.outbox.explain, id)
 
     async def cancel(self, id: str) -> Cancellation:
+        """As `Outbox.cancel`."""
         return await asyncio.to_thread(self.outbox.cancel, id)
 
+    async def redis_setting(self, name: str) -> str:
+        """As `Outbox.redis_setting`."""
+        return await asyncio.to_thread(self.outbox.redis_setting, name)
+
     async def audit(self, *, recount: bool = False) -> Audit:
+        """As `Outbox.audit`."""
         return await asyncio.to_thread(self.outbox.audit, recount=recount)
 
 
-def _page(results: Any) -> list[Receipt | Refusal]:
-    """Some results at once: a thread hop per message would cost more than the message."""
-    return [result for _, result in zip(range(500), results, strict=False)]
+def _page(results: Iterator[Receipt | Refusal]) -> tuple[list[Receipt | Refusal], Exception | None]:
+    """Some results, and what then went wrong: it is raised once those before it are out."""
+    page: list[Receipt | Refusal] = []
+    try:
+        page.extend(islice(results, PAGE))
+    except Exception as error:  # noqa: BLE001 - of any kind, for the messages come from the caller
+        return page, error
+    return page, None

@@ -25,8 +25,8 @@ from cmqueue.job import AT_LEAST_ONCE, UnknownFormat
 from cmqueue.lane import LANE_OF_LETTER, Guarantee, Lane
 from cmqueue.state import STATE_OF_LETTER, Reason, State
 
-_HEAD = Struct(">cccBBBBBI")
-_ENTRY = Struct(">cBHI")
+HEAD = Struct(">cccBBBBBI")
+ENTRY = Struct(">cBHI")
 
 # Extras are written under one letter each: rows are kept by the million.
 _SHORT = {"client_reference": "r", "campaign": "c", "metadata": "m", "note": "n"}
@@ -65,11 +65,11 @@ class Row(NamedTuple):
         """Read `packed`; raises UnknownFormat for another format's bytes."""
         if packed[:1] != b"1":
             raise UnknownFormat(f"row format {packed[:1]!r}")
-        _, state, lane, flags, attempts, resends, parts, count, expires_at = _HEAD.unpack_from(packed)
-        history_end = _HEAD.size + _ENTRY.size * count
+        _, state, lane, flags, attempts, resends, parts, count, expires_at = HEAD.unpack_from(packed)
+        history_end = HEAD.size + ENTRY.size * count
         history = tuple(
             Entry(STATE_OF_LETTER[letter.decode()], Reason(reason), code, at)
-            for letter, reason, code, at in _ENTRY.iter_unpack(packed[_HEAD.size : history_end])
+            for letter, reason, code, at in ENTRY.iter_unpack(packed[HEAD.size : history_end])
         )
         return cls(
             STATE_OF_LETTER[state.decode()],
