@@ -1,13 +1,14 @@
 """The wake-up: the one Celery task there is. It says "drain this lane" and never carries a message.
 
-Published through a private Celery application, so a web app that has its own is left alone; the queues carry
-a prefix of their own in the broker.
+Published through a private Celery application, so a web app that has its own is left alone: its handlers of
+signals hear nothing, and the queues carry a prefix of their own in the broker.
 """
 
 from __future__ import annotations
 
 import os
 import time
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from cmqueue.lane import Lane
@@ -55,9 +56,7 @@ class Waker:
             app = self._app = _publisher(self._broker_url)
             self._pid = os.getpid()
         try:
-            app.send_task(
-                TASK, args=(lane.value, partition), queue=lane.value, retry=False, ignore_result=True
-            )
+            _publish(app, lane, partition)
         except Exception as error:  # noqa: BLE001  # kombu raises whatever its transport does; none may reach an enqueue
             self._quiet_until = time.monotonic() + _COOL_DOWN
             log.warning("wakeup.failed", lane=lane.value, error=type(error).__name__)
@@ -68,6 +67,26 @@ class Waker:
         if self._app is not None and self._pid == os.getpid():
             self._app.close()
         self._app, self._pid = None, 0
+
+
+def _publish(app: Celery, lane: Lane, partition: str) -> None:
+    """As `send_task`, but without Celery's signals: a web app's own handlers would hear them."""
+    arguments = (lane.value, partition)
+    headers, properties, body, _ = app.amqp.as_task_v2(
+        str(uuid.uuid4()), TASK, args=arguments, ignore_result=True
+    )
+    queue = app.amqp.queues[lane.value]
+    with app.producer_or_acquire() as producer:
+        producer.publish(
+            body,
+            exchange="",
+            routing_key=queue.name,
+            serializer="json",
+            retry=False,
+            declare=[queue],
+            headers=headers,
+            **properties,
+        )
 
 
 def _publisher(broker_url: str) -> Celery:
