@@ -23,7 +23,7 @@ SHOWN = 200  #: messages on the page, the newest that match
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8881; --dim: #888; --bad: #d33; --warn: #b70 }
 * { box-sizing: border-box }
-body { font: 15px/1.45 system-ui, sans-serif; max-width: 76rem; margin: 0 auto; padding: 1.5rem }
+body { font: 15px/1.45 system-ui, sans-serif; max-width: 92rem; margin: 0 auto; padding: 1.5rem }
 header { display: flex; flex-wrap: wrap; gap: .5rem 1.5rem; align-items: baseline }
 h1 { font-size: 1.35rem; margin: 0; flex: 1 }
 input { font: inherit; padding: .35rem .7rem; width: 17rem;
@@ -38,16 +38,26 @@ dt { color: var(--dim); font-size: .8rem } dd { margin: 0; font-size: 1.3rem }
 table { border-collapse: collapse; width: 100% }
 th { text-align: left; color: var(--dim); font-weight: 500; font-size: .8rem }
 th, td { padding: .45rem .7rem; border-bottom: 1px solid var(--line); vertical-align: top }
-td.text { white-space: pre-wrap; overflow-wrap: anywhere; min-width: 16rem }
+td.text { white-space: pre-wrap; overflow-wrap: anywhere; min-width: 16rem; width: 45% }
 td.n, th.n { text-align: right } td, dd { font-variant-numeric: tabular-nums }
 code { font: .85em ui-monospace, monospace }
-.tag { border: 1px solid var(--line); border-radius: 1rem; padding: 0 .5rem; font-size: .8rem;
-  white-space: nowrap }
+td.reference { overflow-wrap: anywhere; min-width: 11rem } td.channels { min-width: 8rem }
+.tag { display: inline-block; border: 1px solid var(--line); border-radius: .8rem; padding: 0 .5rem;
+  font-size: .8rem }
 .again { background: #d331 } .again .times, .bad { color: var(--bad); font-weight: 700 }
 .dim { color: var(--dim) }
 .bubble { background: var(--soft); border-radius: .7rem; padding: .35rem .7rem; margin-bottom: .35rem }
+.bubble b { margin-left: .5rem }
 .buttons { display: flex; flex-wrap: wrap; gap: .35rem; margin-top: .3rem }
 .button { border: 1px solid #48f8; border-radius: 1rem; padding: 0 .7rem; font-size: .85rem; cursor: help }
+@media (max-width: 52rem) {
+  body { padding: 1rem }
+  thead { display: none }
+  tr { display: block; border-bottom: 1px solid var(--line); padding: .4rem 0 }
+  td, td.n { display: inline-block; border: 0; padding: .1rem .8rem .1rem 0 }
+  td.text { display: block; width: auto; min-width: 0 } td.reference, td.channels { min-width: 0 }
+  td.n::before { content: attr(data-name) " "; color: var(--dim); font-size: .8rem; font-weight: 400 }
+}
 """
 
 # Replaces what is live and leaves the search field alone, so that typing is never interrupted.
@@ -150,10 +160,11 @@ def _row(entry: Entry, times: int | None) -> str:
         f"<td><bdi>{escape(message.sender or '')}</bdi></td>"
         f"<td><code>{escape(entry.number)}</code></td>"
         f'<td class="text">{_shown(message)}</td>'
-        f"<td>{channels or '<span class=dim>any</span>'}</td>"
-        f"<td><code>{escape(message.reference or '')}</code></td>"
-        f'<td class="n">{entry.parts}</td><td class="n">{entry.request}</td>'
-        f'<td class="n times">{times or ""}</td></tr>'
+        f"<td class=channels>{channels or '<span class=dim>any</span>'}</td>"
+        f"<td class=reference><code>{escape(message.reference or '')}</code></td>"
+        f'<td class="n" data-name="parts">{entry.parts}</td>'
+        f'<td class="n" data-name="request">{entry.request}</td>'
+        f'<td class="n times" data-name="times taken">{times or ""}</td></tr>'
     )
 
 
@@ -163,7 +174,7 @@ def _shown(message: Msg) -> str:
     if message.rich_content is None:
         return text
     shown = "".join(_bubble(bubble) for bubble in bubbles(message.rich_content))
-    return f'{shown}<div class="dim">instead: {text}</div>' if message.text else shown
+    return f'{shown}<div class="dim">elsewhere: {text}</div>' if message.text else shown
 
 
 def _bubble(bubble: Bubble) -> str:
@@ -180,4 +191,4 @@ def _bubble(bubble: Bubble) -> str:
             for button in bubble.buttons
         )
         parts.append(f'<div class="buttons">{buttons}</div>')
-    return f'<div class="bubble">{" ".join(parts)}</div>'
+    return f'<div class="bubble">{"".join(parts)}</div>'

@@ -31,7 +31,7 @@ def check_card(card: Node, channels: AbstractSet[str]) -> None:
         media.choice("mediaHeight", _HEIGHTS)
         if "rcs" in channels and mime_type not in _SHOWN_BY_RCS:
             media.refuse("is of a kind that RCS does not show", "mimeType")
-    elif not any(text.strip() for text in texts):
+    elif not any(texts):
         card.refuse("has neither header, text nor media")
     card.choice("cardOrientation", ("horizontal", "vertical"))
     card.choice("thumbnailAlignment", ("left", "right"))

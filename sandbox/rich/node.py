@@ -53,7 +53,7 @@ class Node:
     def text(self, name: str, *, most: int | None = None, needed: bool = False) -> str:
         """A text of at most so many characters; "" when absent. `needed`: it must not be empty."""
         value: str = self._of_type(name, str, "a text") or ""
-        if needed and not value.strip():
+        if needed and not value:
             self.refuse("is missing or empty", name)
         if most is not None and len(value) > most:
             self.refuse(f"is longer than {most} characters", name)

@@ -97,7 +97,7 @@ def test_a_good_item_is_accepted(judged: Judged, item: Document) -> None:
             "richContent.conversation[1] is location and payment",
             [{"text": "x"}, {"location": PLACE, "payment": PAYMENT}],
         ),
-        ("richContent.conversation[0].text is missing or empty", [{"text": " "}]),
+        ("richContent.conversation[0].text is missing or empty", [{"text": ""}]),
         ("richContent.conversation[0].context.message_id is missing", [{"text": "x", "context": {}}]),
         (
             "richContent.conversation[0].media.mediaUri is not an http",

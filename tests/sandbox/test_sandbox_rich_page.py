@@ -30,7 +30,13 @@ def test_the_page_shows_bubbles(sandbox: SandboxClient, get: Ask, post: Ask, mes
     shown = get(sandbox, "/sandbox/inbox").body.decode()
     assert "&lt;Parcel&gt;" in shown
     assert "<Parcel>" not in shown
-    for part in (">card<", "Pick a slot", "image/jpeg p.jpg", ">Morning<", "instead: <bdi>Your parcel</bdi>"):
+    for part in (
+        ">card<",
+        "Pick a slot",
+        "image/jpeg p.jpg",
+        ">Morning<",
+        "elsewhere: <bdi>Your parcel</bdi>",
+    ):
         assert part in shown
 
 
