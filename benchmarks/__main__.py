@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from rich.console import Console
 
+from benchmarks.campaign import campaign
 from benchmarks.drain import drain
 from benchmarks.enqueue import enqueue
 from benchmarks.figures import LAST, Figures, read, write
@@ -29,6 +30,7 @@ from benchmarks.share import share
 from benchmarks.start import start
 from benchmarks.table import WIDTH, number, raw, table
 from benchmarks.targets import Line, lines
+from benchmarks.web import web
 
 GROUPS: dict[str, Callable[[Scale], Iterator[Figures]]] = {
     "enqueue": enqueue,
@@ -38,6 +40,8 @@ GROUPS: dict[str, Callable[[Scale], Iterator[Figures]]] = {
     "start": start,
     "share": share,
     "intake": intake,
+    "web": web,
+    "import": campaign,
 }
 _NOT_TOLD = ("cpu.", "cpu_redis.", "memory_worker.")  #: while it runs; the tables have them
 

@@ -4,7 +4,7 @@ Units of the figures, by their first words: `enqueue`, `drain` and `share` messa
 but for `intake.one`, requests a second, `intake.cpu`, microseconds of CPU a request, and `intake.half`,
 milliseconds; `cpu` and `cpu_redis` CPU seconds per 100,000 messages; `memory_worker` and `worker.memory` MiB;
 `redis` bytes a message; `latency` milliseconds, but for `bulk_kept`, a ratio; `start.first` seconds,
-`start.idle` per cent of a core.
+`start.idle` per cent of a core; `import.rows` rows a second, `import.memory` MiB.
 """
 
 from __future__ import annotations
@@ -64,7 +64,16 @@ class Line:
 
 def lines(counts: Sequence[int]) -> list[Line]:
     """Every line, in the order of the table. `counts`: how many messages memory is measured at."""
-    return [*_enqueue(), *_drain(), *_latency(), *_memory(counts), *_start(), *_share(), *_intake()]
+    return [
+        *_enqueue(),
+        *_drain(),
+        *_latency(),
+        *_memory(counts),
+        *_start(),
+        *_share(),
+        *_intake(), *_web(),
+        *_import(),
+    ]
 
 
 def _enqueue() -> Iterator[Line]:
@@ -214,6 +223,37 @@ def _intake() -> Iterator[Line]:
             direction=direction,
             target=target,
         )
+
+
+def _import() -> Iterator[Line]:
+    """A rate, not a ratio: the command has one core to itself, of whatever machine it is."""
+    for name, says, unit, direction, target in (
+        ("rows", "import of one text, rows", "/s", Direction.AT_LEAST, 30_000.0),
+        ("memory", "import of one text, memory", "MiB", Direction.AT_MOST, 150.0),
+    ):
+        yield Line(
+            group="import",
+            name=f"import.{name}",
+            says=says,
+            unit=unit,
+            value=_figure(f"import.{name}"),
+            direction=direction,
+            target=target,
+        )
+
+
+def _web() -> Iterator[Line]:
+    for framework in ("Django", "Flask", "FastAPI"):
+        for percentile, target in (("p50", 2.0), ("p99", None)):
+            yield Line(
+                group="web",
+                name=f"web.{framework}.{percentile}",
+                says=f"enqueue in a view of {framework}: {percentile}",
+                unit="ms",
+                value=_figure(f"web.{framework}.{percentile}"),
+                direction=Direction.AT_MOST,
+                target=target,
+            )
 
 
 def _figure(name: str) -> Callable[[Figures], float]:

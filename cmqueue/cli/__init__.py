@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib import import_module, metadata
+from keyword import iskeyword
 from typing import NamedTuple
 
 import click
@@ -27,6 +28,7 @@ class Entry(NamedTuple):
 
 VERBS = {
     "send": Entry("Put in", "send", "Queue a message, to one number or several."),
+    "import": Entry("Put in", "importing", "Queue a message for each row of a file."),
     "status": Entry("Ask", "status", "Where a message stands, and its history."),
     "explain": Entry("Ask", "status", "Why a message is where it is, and what moves it next."),
     "audit": Entry("Ask", "audit", "The books: enqueued = waiting + finished."),
@@ -56,7 +58,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         if cmd_name not in VERBS:
             return None
-        found: click.Command = getattr(import_module(f"cmqueue.cli.{VERBS[cmd_name].module}"), cmd_name)
+        name = cmd_name + "_" * iskeyword(cmd_name)
+        found: click.Command = getattr(import_module(f"cmqueue.cli.{VERBS[cmd_name].module}"), name)
         return found
 
     def resolve_command(
@@ -134,6 +137,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 __all__ = ["Commands", "commands", "main"]
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -42,9 +42,10 @@ def result(times: float = 1.0) -> Figures:
             found[f"{name}.{count}"] = 345.6 * times
         found[f"worker.memory.{count}"] = 123.4 * times
     found |= {"start.first": 0.9 * times, "start.idle": 0.5 * times}
-    for name in ("one", "cpu", "half.p50", "half.p99", "half.most"):
-        found[f"intake.{name}"] = 1_612.3 * times
-    found |= dict.fromkeys(("intake.distinct", "intake.shared"), 41_234.5 * times)
+    intake = ("one", "cpu", "half.p50", "half.p99", "half.most")
+    found |= dict.fromkeys([f"intake.{name}" for name in intake], 1_612.3 * times)
+    found |= dict.fromkeys(("intake.distinct", "intake.shared", "import.rows"), 41_234.5 * times)
+    found["import.memory"] = 92.1 * times
     found |= dict.fromkeys(("share.0ms.accounted", "share.50ms.accounted"), 90_000.0)
     return found | dict.fromkeys(("share.0ms.unaccounted", "share.50ms.unaccounted"), 100_000.0 * times)
 

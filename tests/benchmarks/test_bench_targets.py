@@ -108,9 +108,11 @@ def test_what_is_promised_is_judged() -> None:
         *[("drain", 0.7)] * 4,
         *[("drain", 150)] * 4,
         *[("enqueue", target) for target in (0.6, 2.5, 50, 100)],
+        *[("import", target) for target in (150, 30_000)],
         *[("intake", target) for target in (50, 1500, 30_000, 30_000)],
         *[("latency", target) for target in (0.8, 0.8, 10, 50, 1000, 1000)],
         *[("memory", target) for target in (150, 150, 200, 500)],
         *[("share", 10)] * 2,
         *[("start", 2)] * 2,
+        *[("web", 2)] * 3,
     ] == judged

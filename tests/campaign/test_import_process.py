@@ -1,0 +1,182 @@
+"""`cmqueue import` as a process: killed, interrupted, asked, its spool, its terminal."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import termios
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from campaigns import HELLO, TEXT, once_each, reached, rows
+from harness import eventually
+
+from cmqueue import Outbox
+from cmqueue.settings import LibrarySettings
+from demo.valkey import RunningServer
+
+pytestmark = pytest.mark.slow
+
+Start = Callable[..., "subprocess.Popen[bytes]"]
+COUNT = {"fixed": 150_000, "names": 30_000}
+SAID = {"fixed": TEXT, "names": HELLO}
+
+
+@pytest.fixture
+def books(private_valkey: RunningServer) -> Iterator[Outbox]:
+    """The outbox that the process enqueues to."""
+    with Outbox(LibrarySettings.from_env({"CMQUEUE_REDIS_URL": private_valkey.url})) as outbox:
+        yield outbox
+
+
+def begun(outbox: Outbox) -> Callable[[], bool]:
+    """Whether anything was enqueued yet."""
+    return lambda: bool(outbox.scripts.client.exists("cmq:{AA}:lane:b"))
+
+
+@pytest.mark.parametrize("kind", COUNT)
+def test_killed_and_run_again(start: Start, books: Outbox, tmp_path: Path, kind: str) -> None:
+    """After kill -9 in the middle the same command enqueues the rest, and nobody twice."""
+    (tmp_path / "people.csv").write_text(rows(COUNT[kind]))
+    arguments = ("import", "people.csv", "--from", "Acme", "--text", SAID[kind])
+    first = start(*arguments)
+    eventually(begun(books), every=0.002)
+    first.kill()
+    first.wait(10)
+    there = books.audit().enqueued
+    assert 0 < there < COUNT[kind]
+
+    second = start(*arguments)
+    out, err = second.communicate(timeout=60)
+
+    assert (0, b"") == (second.returncode, err)
+    assert once_each(COUNT[kind]) == reached(books)
+    assert f"had it before  {there:,}" in out.decode()
+
+
+def test_ctrl_c_and_run_again(start: Start, books: Outbox, tmp_path: Path) -> None:
+    """The first Ctrl-C ends what is begun: exit code 130, how far it came, how to go on; then it goes on."""
+    (tmp_path / "people.csv").write_text(rows(COUNT["fixed"]))
+    arguments = ("import", "people.csv", "--from", "Acme", "--text", TEXT)
+    first = start(*arguments)
+    eventually(begun(books), every=0.002)
+    first.send_signal(signal.SIGINT)
+    out, err = first.communicate(timeout=30)
+
+    assert 130 == first.returncode
+    told = re.fullmatch(r"cmqueue: interrupted, after ([0-9,]+) of 150,000 rows; the same .*\n", err.decode())
+    assert told is not None
+    there = int(told[1].replace(",", ""))
+    assert there == books.audit().enqueued < COUNT["fixed"]
+    assert f"enqueued   {there:,}" in out.decode()
+
+    assert 0 == start(*arguments).wait(60)
+    assert once_each(COUNT["fixed"]) == reached(books)
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_the_spool_is_private_and_goes(start: Start, tmp_path: Path, ending: signal.Signals) -> None:
+    """Standard input lies in a file that has no name and no other reader, however the process ends."""
+    process = start("import", "-", "--from", "Acme", "--text", TEXT, stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    process.stdin.write(rows(200_000).encode()[: 3 << 20])
+    process.stdin.flush()
+    folder = Path(f"/proc/{process.pid}/fd")
+
+    def spools() -> list[Path]:
+        return [link for link in folder.iterdir() if str(tmp_path / "tmp") in str(link.readlink())]
+
+    eventually(lambda: spools() and spools()[0].stat().st_size >= 2 << 20)
+    (spool,) = spools()
+    assert (0o600, 0) == (spool.stat().st_mode & 0o777, spool.stat().st_nlink)
+    assert [] == list((tmp_path / "tmp").iterdir())
+    process.send_signal(ending)
+    process.wait(10)
+
+    assert [] == list((tmp_path / "tmp").iterdir())
+    if ending is signal.SIGINT:
+        assert 130 == process.returncode
+
+
+def on_a_terminal(start: Start, *arguments: str, answer: bytes, **popen: object) -> tuple[int, str]:
+    """The command on a terminal of 80 columns: its exit code, and all that was written there."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    process = start(*arguments, **({"stdin": theirs, "stdout": theirs, "stderr": theirs} | popen))
+    os.close(theirs)
+    said = b""
+    while True:
+        try:
+            piece = os.read(ours, 4096)
+        except OSError:  # the other end is closed
+            break
+        if not piece:
+            break
+        said += piece
+        if b"[y/N]" in piece:
+            os.write(ours, answer)
+    os.close(ours)
+    return process.wait(30), said.decode()
+
+
+@pytest.mark.parametrize(("answer", "code", "count"), [(b"n\n", 1, 0), (b"y\n", 0, 500), (b"\n", 1, 0)])
+def test_on_a_terminal_it_asks(
+    start: Start, books: Outbox, tmp_path: Path, answer: bytes, code: int, count: int
+) -> None:
+    """The page first, then the question; only a yes enqueues. Nothing is wider than 80 columns."""
+    (tmp_path / "people.csv").write_text(rows(500))
+    ended, said = on_a_terminal(
+        start, "import", "people.csv", "--from", "Acme", "--text", "Ĥ" + TEXT, answer=answer
+    )
+
+    assert (code, count) == (ended, books.audit().enqueued)
+    assert "Enqueue 500 messages? [y/N]" in said
+    assert said.index("finish") < said.index("[y/N]")
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said).replace("\r", "\n").split("\n")
+    assert max(map(len, lines)) <= 80
+
+
+def test_yes_is_not_asked(start: Start, books: Outbox, tmp_path: Path) -> None:
+    """--yes answers before the question."""
+    (tmp_path / "people.csv").write_text(rows(5))
+    ended, said = on_a_terminal(
+        start, "import", "people.csv", "--from", "Acme", "--text", TEXT, "--yes", answer=b""
+    )
+
+    assert (0, 5) == (ended, books.audit().enqueued)
+    assert "[y/N]" not in said
+
+
+def test_a_bar_on_a_terminal(start: Start, tmp_path: Path) -> None:
+    """While it enqueues a bar shows rows, rate and the time that is left."""
+    (tmp_path / "people.csv").write_text(rows(COUNT["names"] * 2))
+    ended, said = on_a_terminal(
+        start, "import", "people.csv", "--from", "Acme", "--text", HELLO, "--yes", answer=b""
+    )
+
+    assert 0 == ended
+    assert re.search(r"enqueueing", said)
+    assert re.search(r"[0-9]+/60000", said)
+    assert re.search(r"[0-9,]+/s", said)
+
+
+def test_memory_and_pace_of_a_large_file(start: Start, tmp_path: Path) -> None:
+    """200,000 rows of a fixed text: less than 150 MiB resident, whatever is in the file."""
+    (tmp_path / "people.csv").write_text(rows(200_000))
+    process = start("import", "people.csv", "--from", "Acme", "--text", TEXT)
+    watched, most = psutil.Process(process.pid), 0
+    while process.poll() is None:
+        try:
+            most = max(most, watched.memory_info().rss)
+        except psutil.NoSuchProcess:
+            break
+        time.sleep(0.01)
+
+    assert 0 == process.wait(30)
+    assert 20 < most / (1 << 20) < 150
