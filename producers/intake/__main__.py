@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import socket
 import sys
+from importlib import import_module
 from types import FrameType
 
 import structlog
@@ -15,6 +17,7 @@ from cmqueue import Outbox, OutboxUnavailable, SettingsError
 from config.intake import IntakeSettings
 from config.logging import configure
 from producers.intake.app import Intake
+from producers.intake.wire import bounded
 
 IDLE_SECONDS = (
     75  #: an idle connection is kept longer than the 60 s that clients and proxies commonly keep it
@@ -63,15 +66,27 @@ def _agree(outbox: Outbox) -> None:
         log.warning("redis.unreachable", problem=error.problem)
 
 
+def _settle() -> None:
+    """Import what the first wake-up would, and keep the garbage collector from looking through all of it again."""
+    for name in ("celery.app.base", "kombu.transport.redis"):
+        import_module(name)
+    gc.collect()
+    gc.freeze()
+
+
 def _serve(settings: IntakeSettings, outbox: Outbox, listener: socket.socket) -> None:
     host, port = listener.getsockname()[:2]
 
+    clients = [client.name for client in settings.clients or ()]
+
     def started() -> None:
-        log.info("intake.started", host=host, port=port, accounts=sorted(settings.tokens))
+        _settle()
+        log.info("intake.started", host=host, port=port, accounts=sorted(settings.tokens), clients=clients)
 
     config = uvicorn.Config(
         Intake(settings, outbox, started).application(),
-        http="h11",  # it bounds a request's head; httptools does not
+        # On h11, which bounds how long a head is, as httptools does not.
+        http=bounded(connections=settings.intake_connections, seconds=settings.intake_seconds),
         ws="none",
         lifespan="on",
         log_config=None,

@@ -76,9 +76,9 @@ def refused(refusal: Refused) -> Answer:
     return Answer(status=refusal.status, code=refusal.code, details=refusal.details, headers=headers)
 
 
-def accepted_row(number: str, reference: str | None) -> Row:
-    """Queued. `parts` is 0: CM counts them, later."""
-    return _row(number, reference, 0, None)
+def accepted_row(number: str, reference: str | None, parts: int) -> Row:
+    """Queued. `parts` is our count; CM makes its own, later."""
+    return _row(number, reference, 0, None, parts)
 
 
 def without_number_row(reference: str | None) -> Row:
@@ -99,12 +99,12 @@ def rejected_row(number: str, reference: str | None, name: str, problem: str, ru
     return _row(number, reference, code, details)
 
 
-def _row(number: str | None, reference: str | None, code: int, details: str | None) -> Row:
+def _row(number: str | None, reference: str | None, code: int, details: str | None, parts: int = 0) -> Row:
     return {
         "to": number,
         "status": "Rejected" if code else "Accepted",
         "reference": reference and reference[:LONGEST_QUOTE],
-        "parts": 0,
+        "parts": parts,
         "messageDetails": details,
         "messageErrorCode": code,
     }

@@ -1,12 +1,18 @@
-"""HTTP: the paths, the limits of a request, and one log event for each."""
+"""HTTP: the paths, the limits of a request, and one log event for each.
+
+Plain Starlette, and for CM's path not even its router. The request is read by us (CM's keys come in any case,
+and a bad message must not spoil a good one), so a framework that validates would do all of it twice; the
+description in `openapi` is written by hand for the same reason, and a fuzzer holds the two together.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import structlog
@@ -15,23 +21,57 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cmqueue import CmqueueError, Outbox
+from config.clients import Client
 from config.intake import IntakeSettings
-from producers.intake.accounts import Accounts
+from producers.intake import page
 from producers.intake.answer import INTERNAL_ERROR, NO_ACCOUNT, Answer, refused
-from producers.intake.intake import Taken, take
-from producers.intake.request import MALFORMED, Refused
+from producers.intake.clients import body_token, header_token
+from producers.intake.door import Door
+from producers.intake.gather import Gatherer, Queued, enqueue
+from producers.intake.head import Misframed, Room, check_head, is_small, read_body
+from producers.intake.intake import Taken, answered, queue, read, take
+from producers.intake.native import Native
+from producers.intake.openapi import document
+from producers.intake.pace import Pace
+from producers.intake.problem import Problem
+from producers.intake.request import MALFORMED, Refused, read_document
+
+MESSAGE_PATH = "/v1.0/message"
+NATIVE_PATH = "/v1/"
 
 THREADS = 8
-MOST_AT_ONCE = (
-    64  #: requests in the works; more are refused, so that memory stays bounded while Redis is slow
-)
+GATHERING = 4  #: threads for the calls that small requests share, one for each account and lane at a time
+MOST_AT_ONCE = 64  #: larger requests of clients in the works; more are refused, so that memory stays bounded
+MOST_UNPROVEN = 16  #: larger bodies that are read for the token in them, of peers that may be anybody
+NO_ROOM: AbstractContextManager[None] = (
+    nullcontext()
+)  #: what a small request takes: the connections bound those
 IDS_PER_LINE = 400  #: container loggers cut lines at 16 KB
 
 log = structlog.get_logger("cmqueue.intake")
 
 Started = Callable[[], None]
+
+
+class _Unknown(Refused):
+    """The request has no token, or one of no client."""
+
+    def __init__(self) -> None:
+        super().__init__(NO_ACCOUNT, "No account found for the given authentication")
+
+
+class _Asking:
+    """One request of CM's: whose it is, once that is known, and since when it is in the works."""
+
+    __slots__ = ("began", "client", "token_given")
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+        self.client: Client | None = None
+        self.token_given = False
 
 
 class Intake:
@@ -41,83 +81,132 @@ class Intake:
         self._settings = settings
         self._outbox = outbox
         self._started = started
-        self._accounts = Accounts(settings.tokens)
+        self._door = Door(settings)
+        self._pace = Pace(outbox)
         self._threads = ThreadPoolExecutor(THREADS, "cmqueue-intake")
-        self._in_the_works = 0
+        self._gathering = ThreadPoolExecutor(GATHERING, "cmqueue-gathering")
+        self._gatherer = Gatherer(partial(enqueue, outbox), self._gathering)
+        self._room = Room(MOST_AT_ONCE)
+        self._unproven = Room(MOST_UNPROVEN)
 
-    def application(self) -> Starlette:
+    def application(self) -> ASGIApp:
+        native = Native(self._outbox, self._settings, self._door, self._room, self._in_thread)
+        described = document(self._settings)
         app = Starlette(
             routes=[
-                Route("/v1.0/message", self.message, methods=["POST"]),
+                Route(MESSAGE_PATH, self.message, methods=["POST"]),
+                *native.routes(),
                 Route("/health", self.health),
                 Route("/ready", self.ready),
+                *page.routes(described),
             ],
             exception_handlers={HTTPException: self.elsewhere},
             lifespan=self._life,
         )
         app.router.redirect_slashes = False
-        return app
+
+        async def entrance(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "http" and scope["path"] == MESSAGE_PATH and scope["method"] == "POST":
+                answer = await self.message(Request(scope, receive))
+                await answer(scope, receive, send)
+            else:
+                await app(scope, receive, send)
+
+        return entrance
 
     @asynccontextmanager
     async def _life(self, _: Starlette) -> AsyncIterator[None]:
         self._started()
         yield
-        await asyncio.to_thread(self._threads.shutdown)
+        for threads in (self._threads, self._gathering):
+            await asyncio.to_thread(threads.shutdown)
+
+    async def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
 
     async def message(self, request: Request) -> Response:
         """CM's own request."""
-        began = time.monotonic()
-        account = self._accounts.alias_of(request.headers.get("x-cm-producttoken"))
-        self._in_the_works += 1
+        asking = _Asking()
         try:
-            taken = await self._take(request, account)
+            taken = await self._taken(asking, request)
+        except _Unknown as refusal:
+            answer = refused(refusal)
+            if asking.token_given:
+                await self._door.turn_away(request, status=answer.status)
+            else:
+                _tell(answer, asking)
         except Refused as refusal:
             answer = refused(refusal)
-            _tell(answer, account, began)
+            if isinstance(refusal, Misframed):
+                answer.headers["Connection"] = "close"
+            _tell(answer, asking)
         except ClientDisconnect:
             answer = refused(Refused(MALFORMED, "The body ended early"))
-            _tell(answer, account, began)
+            _tell(answer, asking)
         except Exception:
             # Whatever it was: the caller gets an envelope, the log the place, neither of them the message.
-            log.exception("request.failed", account=account)
+            log.exception("request.failed", client=asking.client and asking.client.name)
             details = "Internal error; messages may have been queued"
             answer = refused(Refused(INTERNAL_ERROR, details, status=500))
         else:
             answer = taken.answer
-            _tell(answer, account, began, taken)
-        finally:
-            self._in_the_works -= 1
+            _tell(answer, asking, taken)
         return _response(answer)
 
-    async def _take(self, request: Request, account: str | None) -> Taken:
-        if account is None:
-            raise Refused(NO_ACCOUNT, "No account found for the given authentication")
-        if self._in_the_works > MOST_AT_ONCE:
-            raise Refused(
-                INTERNAL_ERROR, "Too many requests at once; nothing was queued", status=503, retry_after=1
-            )
-        body = await self._body(request)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, take, self._outbox, account, request.headers, body)
+    async def _taken(self, asking: _Asking, request: Request) -> Taken:
+        """A token in the header is judged before the body is read; one in the body takes another room."""
+        check_head(request.scope["headers"])
+        token = header_token(request.headers)
+        small = is_small(request)
+        if token is None:
+            with NO_ROOM if small else self._unproven:
+                body = await self._body(request)
+        else:
+            asking.token_given = True
+            asking.client = self._door.client_of(token)
+            if asking.client is None:
+                raise _Unknown
+        with NO_ROOM if small else self._room:
+            if token is not None:
+                body = await self._body(request)
+            if small:
+                return await self._take_with_others(asking, request.headers, body)
+            taken: Taken = await self._in_thread(self._take, asking, request.headers, body)
+            return taken
 
     async def _body(self, request: Request) -> bytes:
-        """The body, if it is neither too long nor too slow; raises Refused without having read it all."""
-        most, seconds = self._settings.intake_bytes, self._settings.intake_seconds
-        too_long = Refused(MALFORMED, f"The body is longer than {most} bytes", status=413)
-        announced = request.headers.get("content-length", "0")
-        if len(announced) > 15 or not announced.isdecimal() or int(announced) > most:
-            raise too_long
-        body = bytearray()
-        try:
-            async with asyncio.timeout(seconds):
-                async for part in request.stream():
-                    body += part
-                    if len(body) > most:
-                        raise too_long
-        except TimeoutError:
-            details = f"The body took longer than {seconds:g} seconds; nothing was queued"
-            raise Refused(INTERNAL_ERROR, details, status=408) from None
-        return bytes(body)
+        settings = self._settings
+        return await read_body(request, most=settings.intake_bytes, seconds=settings.intake_seconds)
+
+    async def _take_with_others(self, asking: _Asking, headers: Mapping[str, str], body: bytes) -> Taken:
+        """A small request is read at once, and goes into the outbox with those that come at the same time."""
+        client, parsed = self._opened(asking, body)
+        reading = read(client, headers, parsed)
+        if client.per_second is not None and reading.asked:
+            await self._in_thread(self._pace.spend, client, len(reading.asked))
+        if reading.crowded:
+            queued = await self._in_thread(queue, self._outbox, reading)
+        elif reading.asked:
+            queued = await self._gatherer.queue(reading.way, [one.fields() for one in reading.asked])
+        else:
+            queued = Queued([])
+        return answered(reading, queued)
+
+    def _take(self, asking: _Asking, headers: Mapping[str, str], body: bytes) -> Taken:
+        """In a thread: a large one."""
+        client, parsed = self._opened(asking, body)
+        return take(self._outbox, client, headers, parsed, self._pace.spend)
+
+    def _opened(self, asking: _Asking, body: bytes) -> tuple[Client, object]:
+        """The client, by the token in the JSON where none came before, and the JSON."""
+        parsed = read_document(body)
+        if asking.client is None:
+            token = body_token(parsed)
+            asking.token_given = token is not None
+            asking.client = self._door.client_of(token)
+            if asking.client is None:
+                raise _Unknown
+        return asking.client, parsed
 
     async def health(self, _: Request) -> Response:
         """The process lives."""
@@ -131,30 +220,30 @@ class Intake:
             return JSONResponse({"ready": False}, 503, {"Retry-After": "1"})
         return JSONResponse({"ready": True})
 
-    async def elsewhere(self, _: Request, error: Exception) -> Response:
+    async def elsewhere(self, request: Request, error: Exception) -> Response:
         """A path that does not exist, or a method that one does not take."""
         assert isinstance(error, HTTPException)  # noqa: S101  # narrows the type, cannot fail
-        answer = Answer(
-            status=error.status_code,
-            code=MALFORMED,
-            details=error.detail,
-            headers=dict(error.headers or {}),
-        )
-        _tell(answer, None, time.monotonic())
+        headers = dict(error.headers or {})
+        answer = Answer(status=error.status_code, code=MALFORMED, details=error.detail, headers=headers)
+        _tell(answer, _Asking())
+        if request.url.path.startswith(NATIVE_PATH):
+            return Problem.of_status(error.status_code, error.detail, headers).response()
         return _response(answer)
 
 
-def _tell(answer: Answer, account: str | None, began: float, taken: Taken | None = None) -> None:
+def _tell(answer: Answer, asking: _Asking, taken: Taken | None = None) -> None:
     """The log event of a request: counts and ids, nothing of what was in it."""
     codes = answer.codes()
     accepted = codes.pop(0, 0)
+    client = asking.client
     facts: dict[str, Any] = {
         "status": answer.status,
         "code": answer.code,
-        "account": account,
+        "client": client and client.name,
+        "account": client and client.account,
         "accepted": accepted,
         "rejected": {str(code): count for code, count in sorted(codes.items())},
-        "ms": round((time.monotonic() - began) * 1000, 1),
+        "ms": round((time.monotonic() - asking.began) * 1000, 1),
     }
     if taken is None:
         log.warning("request.refused", details=answer.details, **facts)

@@ -14,10 +14,13 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic_core import from_json
 
+from cmqueue.channel import Channel, may_use_sms
 from cmqueue.errors import InvalidMessage, UnknownLane
 from cmqueue.lane import Lane, lane_named
 from cmqueue.message import Options
+from cmqueue.sms import count
 
+MOST_PARTS = 8  #: of a text, where the request names no number
 MOST_MESSAGES = 1000  #: items of `msg`, and recipients of one request, that CM takes
 
 MALFORMED = 202
@@ -27,6 +30,7 @@ IDEMPOTENCY_KEY = "Idempotency-Key"
 LANE = "Cmqueue-Lane"
 SEND_AT = "Cmqueue-Send-At"
 EXPIRES_IN = "Cmqueue-Expires-In"
+IDS = "Cmqueue-Ids"
 
 T = TypeVar("T")
 
@@ -40,7 +44,8 @@ _PROPERTIES: dict[str, tuple[str, type[object]]] = {
     "validity": ("validity", str),
     "reference": ("client_reference", str),
 }
-_GROUPINGS = ("customgrouping", "customgrouping2", "customgrouping3")
+_ORDERED_GROUPINGS = ("customgrouping", "customgrouping2", "customgrouping3")
+_GROUPINGS = frozenset(_ORDERED_GROUPINGS)
 
 
 class Refused(Exception):
@@ -67,6 +72,17 @@ class Msg(NamedTuple):
     def reference(self) -> str | None:
         return self.fields.get("client_reference")
 
+    @property
+    def parts(self) -> int:
+        """How many SMS it is, by CM's rules ("SMS"); on any other channel one. Only for what was accepted."""
+        fields = self.fields
+        if not may_use_sms(map(Channel, fields.get("channels", ()))):
+            return 1
+        encoding, dcs = fields.get("encoding", "auto"), fields.get("dcs")
+        counted = count(fields.get("text", ""), encoding=encoding, dcs=dcs)
+        most: int = fields.get("max_parts", MOST_PARTS)
+        return min(counted.parts, most)
+
 
 class HeaderOptions(NamedTuple):
     """What the headers say beside the body."""
@@ -75,6 +91,7 @@ class HeaderOptions(NamedTuple):
     send_at: datetime | None
     expires_in: float | None
     idempotency_key: str | None
+    ids: bool  #: whether the rows of the answer have the messages' ids
 
     def key_at(self, position: int) -> str | None:
         """The idempotency key of the message at `position`; one header's keys never meet another's."""
@@ -83,12 +100,17 @@ class HeaderOptions(NamedTuple):
         return hmac.digest(self.idempotency_key.encode(), b"%d" % position, "sha256").hex()
 
 
-def read_options(headers: Mapping[str, str]) -> HeaderOptions:
-    """Our options; raises Refused (202), naming the header. Names in `headers` count in any case."""
+def read_options(headers: Mapping[str, str], default: Lane = Lane.NORMAL) -> HeaderOptions:
+    """Our options, the lane `default` where none is named; raises Refused (202), naming the header.
+
+    Names in `headers` count in any case.
+    """
     try:
-        lane = lane_named(headers.get(LANE, Lane.NORMAL))
+        lane = lane_named(headers.get(LANE, default))
     except UnknownLane:
         raise Refused(MALFORMED, f"{LANE}: the lanes are {', '.join(Lane)}") from None
+    if (ids := headers.get(IDS, "0")) not in ("0", "1"):
+        raise Refused(MALFORMED, f"{IDS}: 0 or 1 is expected")
     seconds = headers.get(EXPIRES_IN)
     try:
         checked = Options(
@@ -99,15 +121,19 @@ def read_options(headers: Mapping[str, str]) -> HeaderOptions:
     except InvalidMessage as error:
         header = {"send_at": SEND_AT, "expires_in": EXPIRES_IN}.get(error.field, IDEMPOTENCY_KEY)
         raise Refused(MALFORMED, f"{header}: {error.problem} (rule: {error.rule})") from None
-    return HeaderOptions(lane, checked.send_at, checked.expires_in, checked.idempotency_key)
+    return HeaderOptions(lane, checked.send_at, checked.expires_in, checked.idempotency_key, ids == "1")
 
 
-def read_request(body: bytes) -> list[Msg]:
-    """The messages of a request's body; raises Refused (202, 203)."""
+def read_document(body: bytes) -> object:
+    """The JSON of a request's body; raises Refused (202)."""
     try:
-        document = from_json(body, allow_inf_nan=False)
+        return from_json(body, allow_inf_nan=False)
     except ValueError:
         raise Refused(MALFORMED, "The request is not valid JSON in UTF-8") from None
+
+
+def read_request(document: object) -> list[Msg]:
+    """The messages of a request; raises Refused (202, 203)."""
     messages = _read(_folded(document, "the request"), "messages", dict) or {}
     items = _folded(messages, "messages").get("msg")
     if not isinstance(items, list) or not items:
@@ -134,9 +160,14 @@ def _msg(item: object) -> Msg:
     if (text := _read(body, "content", str)) is not None:
         fields["text"] = text
     # Without a type CM sends plain GSM 7-bit, as with `text`.
-    fields["encoding"] = (_read(body, "type", str) or "text").lower()
-    fields["channels"] = _all(str, _read(given, "allowedchannels", list) or [], "allowedChannels")
-    fields["custom_groupings"] = [_read(given, name, str) or "" for name in _GROUPINGS]
+    encoding = (_read(body, "type", str) or "text").lower()
+    # What the library takes for granted is left out: the plainer a message, the sooner it is checked.
+    if encoding != "auto":
+        fields["encoding"] = encoding
+    if channels := _read(given, "allowedchannels", list):
+        fields["channels"] = _all(str, channels, "allowedChannels")
+    if not _GROUPINGS.isdisjoint(given):
+        fields["custom_groupings"] = [_read(given, name, str) or "" for name in _ORDERED_GROUPINGS]
     if rich := _read(given, "richcontent", dict):
         _check_rich(rich)
         fields["rich_content"] = rich

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from intake_process import IntakeProcess
+from javascript import installed
 
 from cmqueue import Lane, Outbox
 from cmqueue.claim import Batch
 from cmqueue.job import Job
 from cmqueue.settings import LibrarySettings
-from demo.valkey import RunningServer
+from demo.valkey import RunningServer, running
 
 Claimed = Callable[..., list[Job]]
+Start = Callable[..., IntakeProcess]
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +40,35 @@ def intake(
         process.close()
 
 
+@pytest.fixture(scope="module")
+def own_redis() -> Iterator[RunningServer]:
+    """A server that a module's tests may stop, fill and pause."""
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+def own_queue(own_redis: RunningServer) -> Iterator[Outbox]:
+    """An empty outbox on it."""
+    with Outbox(LibrarySettings.from_env({"CMQUEUE_REDIS_URL": own_redis.url})) as outbox:
+        outbox.scripts.client.flushall()
+        yield outbox
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """A function that starts an intake and ends it after the test: `start(redis_url, CMQUEUE_X=...)`."""
+    started: list[IntakeProcess] = []
+
+    def begin(redis_url: str, **settings: str) -> IntakeProcess:
+        started.append(IntakeProcess(redis_url, tmp_path / f"log{len(started)}", **settings))
+        return started[-1].wait()
+
+    yield begin
+    for process in started:
+        process.close()
+
+
 @pytest.fixture
 def claimed(queue: Outbox) -> Claimed:
     """A function that takes all that waits out of an account's lane; what waited before the test is gone."""
@@ -54,3 +86,9 @@ def claimed(queue: Outbox) -> Claimed:
         for lane in Lane:
             take(account, lane)
     return take
+
+
+@pytest.fixture(scope="session")
+def node_modules() -> Path:
+    """Where CM's JavaScript client is installed; without it the test is skipped."""
+    return installed()

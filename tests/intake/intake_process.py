@@ -24,6 +24,7 @@ class IntakeProcess:
             "CMQUEUE_REDIS_URL": redis_url,
             "CMQUEUE_ACCOUNTS": json.dumps({"default": TOKEN, "second": OTHER_TOKEN}),
             "PORT": "0",
+            "CMQUEUE_INTAKE_GUESS_SECONDS": "0",  # wrong tokens are many here
             **settings,
         }
         with log.open("ab") as stream:

@@ -21,7 +21,7 @@ Claimed = Callable[..., list[Job]]
 
 
 def test_a_message_is_queued_and_told_in_cms_shape(intake: IntakeProcess, claimed: Claimed) -> None:
-    """One row, as in CM's documented example; the parts are not known yet, and 0."""
+    """One row, as in CM's documented example; the parts are counted here."""
     answer = intake.post(request_of(msg("0031600000001", reference="a1b2c3")))
 
     assert 200 == answer.status_code
@@ -34,7 +34,7 @@ def test_a_message_is_queued_and_told_in_cms_shape(intake: IntakeProcess, claime
                 "to": "0031600000001",
                 "status": "Accepted",
                 "reference": "a1b2c3",
-                "parts": 0,
+                "parts": 1,
                 "messageDetails": None,
                 "messageErrorCode": 0,
             }

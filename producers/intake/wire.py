@@ -1,0 +1,134 @@
+"""uvicorn's protocol for one connection, with the bounds that it has none for.
+
+uvicorn waits for ever for the end of a request's head, for a peer that connects and says nothing, and for one
+that does not read its answer; and it takes any number of connections. All of these are closed here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import structlog
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from producers.intake.answer import INTERNAL_ERROR, Answer
+from producers.intake.request import MALFORMED
+
+WRITE_SECONDS = 30  #: for a peer to take what was written, before it is cut off
+LINE_SECONDS = 10  #: at most one log line in so many seconds tells of connections turned away
+
+log = structlog.get_logger("cmqueue.intake")
+
+
+def bounded(*, connections: int, seconds: float) -> type[BoundedProtocol]:
+    """The protocol, for at most `connections` at once and `seconds` for the head of each request."""
+
+    class Bounded(BoundedProtocol):
+        bounds = Bounds(connections, seconds)
+
+    return Bounded
+
+
+class Bounds:
+    """What holds for all connections of a server, and what those are told that pass it."""
+
+    def __init__(self, connections: int, seconds: float) -> None:
+        self.connections = connections
+        self.seconds = seconds
+        self.full = _raw(Answer(status=503, code=INTERNAL_ERROR, details="Too many connections"))
+        details = f"The head took longer than {seconds:g} seconds"
+        self.late = _raw(Answer(status=408, code=INTERNAL_ERROR, details=details))
+        self.malformed = _raw(Answer(status=400, code=MALFORMED, details="This is not HTTP"))
+        self._told_at = -float(LINE_SECONDS)
+
+    def tell(self) -> None:
+        """A log line, though not one for each connection that is turned away."""
+        if time.monotonic() - self._told_at >= LINE_SECONDS:
+            self._told_at = time.monotonic()
+            log.warning("connection.refused", most=self.connections)
+
+
+class BoundedProtocol(H11Protocol):
+    """One connection. h11 itself bounds how long a head is."""
+
+    bounds: Bounds
+    _head_timer: asyncio.TimerHandle | None = None
+    _write_timer: asyncio.TimerHandle | None = None
+    _heard = False
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        if len(self.connections) <= self.bounds.connections:
+            self._expect_head()
+            return
+        self.bounds.tell()
+        transport.write(self.bounds.full)
+        transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_came()
+        self._write_went()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._heard = True
+        cycle = self.cycle
+        super().data_received(data)
+        if self.cycle is not cycle:  # the head of a request is complete
+            self._head_came()
+        elif self._head_timer is None and (cycle is None or cycle.response_complete):
+            self._expect_head()
+
+    def _expect_head(self) -> None:
+        if not self.transport.is_closing():
+            self._head_timer = self.loop.call_later(self.bounds.seconds, self._head_is_late)
+
+    def _head_came(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_is_late(self) -> None:
+        self._head_timer = None
+        if self._heard:  # who only connected might take it for the answer to a later request
+            self.transport.write(self.bounds.late)
+        self.transport.close()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - we have words of our own
+        """In our own shape, and only where no other answer is on its way."""
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete or not cycle.response_started:
+            self.transport.write(self.bounds.malformed)
+        self.transport.close()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._write_timer = self.loop.call_later(WRITE_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._write_went()
+        super().resume_writing()
+
+    def _write_went(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
+
+
+_REASONS = {400: "Bad Request", 408: "Request Timeout", 503: "Service Unavailable"}
+
+
+def _raw(answer: Answer) -> bytes:
+    """An answer in HTTP, for a connection that ends with it."""
+    body = answer.body()
+    lines = [
+        f"HTTP/1.1 {answer.status} {_REASONS[answer.status]}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+    ]
+    if answer.status == 503:
+        lines.append("Retry-After: 1")
+    return "\r\n".join([*lines, "", ""]).encode() + body
