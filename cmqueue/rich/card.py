@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Self
 
 from pydantic import model_validator
@@ -9,7 +10,7 @@ from pydantic import model_validator
 from cmqueue.errors import InvalidMessage
 from cmqueue.rich.item import Item
 from cmqueue.rich.media import Media
-from cmqueue.rich.part import Members
+from cmqueue.rich.part import Members, Raw
 from cmqueue.rich.suggestion import Suggestion
 from cmqueue.rich.value import Characters, Choice
 
@@ -29,7 +30,7 @@ class Card(Item):
     media: Media | None = None
     card_orientation: Annotated[str, Choice("HORIZONTAL", "VERTICAL")] | None = None
     thumbnail_alignment: Annotated[str, Choice("LEFT", "RIGHT")] | None = None
-    suggestions: Annotated[tuple[Suggestion, ...], Members(MOST_SUGGESTIONS)] = ()
+    suggestions: Annotated[Sequence[Suggestion | Raw], Members(MOST_SUGGESTIONS)] = ()
 
     @model_validator(mode="after")
     def _shows(self) -> Self:
@@ -45,4 +46,4 @@ class Carousel(Item):
     within: ClassVar[tuple[str, ...]] = ("carousel",)
 
     card_width: Annotated[str, Choice("Small", "Medium")] = "Medium"
-    cards: Annotated[tuple[Card, ...], Members(10, least=2)]
+    cards: Annotated[Sequence[Card], Members(10, least=2)]

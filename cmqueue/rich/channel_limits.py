@@ -5,13 +5,14 @@ The limits that hold on every channel stand beside the fields.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from cmqueue.channel import Channel
 from cmqueue.errors import InvalidMessage
 from cmqueue.rich.card import Card, Carousel
 from cmqueue.rich.item import Item
 from cmqueue.rich.media import Media
+from cmqueue.rich.part import Raw
 from cmqueue.rich.suggestion import Reply, Suggestion
 from cmqueue.rich.text import MediaMessage, Text
 
@@ -23,8 +24,8 @@ RCS_MEDIA = frozenset(
     | {f"video/{kind}" for kind in ("h263", "m4v", "mp4", "mpeg", "mpeg4", "webm")}
 )
 
-Items = tuple[Item, ...]
-Suggestions = tuple[Suggestion, ...]
+Items = Sequence[Item | Raw]
+Suggestions = Sequence[Suggestion | Raw]
 
 
 def check_channel(items: Items, suggestions: Suggestions, channels: tuple[Channel, ...]) -> None:
@@ -82,7 +83,7 @@ def _check_viber(items: Items, suggestions: Suggestions) -> None:
             raise InvalidMessage(path, "stand below media without a text", rule)
 
 
-def _placed(items: Items) -> Iterator[tuple[str, Item]]:
+def _placed(items: Items) -> Iterator[tuple[str, Item | Raw]]:
     for index, item in enumerate(items):
         yield f"{FIELD}.conversation[{index}]", item
 
@@ -94,5 +95,5 @@ def _suggestions(items: Items, suggestions: Suggestions) -> Iterator[tuple[str, 
             yield f"{path}.suggestions", item.suggestions
 
 
-def _media(item: Item) -> Media | None:
+def _media(item: Item | Raw) -> Media | None:
     return item.media if isinstance(item, MediaMessage | Card) else None

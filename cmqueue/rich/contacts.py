@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import date
 from typing import Annotated, ClassVar
 
 from cmqueue.rich.item import Item
@@ -73,11 +75,11 @@ class Contact(Part):
 
     name: ContactName
     org: ContactOrganization | None = None
-    birthday: Annotated[str, Day()] | None = None
-    phones: Annotated[tuple[ContactPhone, ...], Members()] = ()
-    emails: Annotated[tuple[ContactEmail, ...], Members()] = ()
-    urls: Annotated[tuple[ContactUrl, ...], Members()] = ()
-    addresses: Annotated[tuple[ContactAddress, ...], Members()] = ()
+    birthday: Annotated[date | str, Day()] | None = None
+    phones: Annotated[Sequence[ContactPhone], Members()] = ()
+    emails: Annotated[Sequence[ContactEmail], Members()] = ()
+    urls: Annotated[Sequence[ContactUrl], Members()] = ()
+    addresses: Annotated[Sequence[ContactAddress], Members()] = ()
 
 
 class Contacts(Item):
@@ -85,4 +87,4 @@ class Contacts(Item):
 
     known_by: ClassVar[str] = "contacts"
 
-    contacts: Annotated[tuple[Contact, ...], Members(least=1)]
+    contacts: Annotated[Sequence[Contact], Members(least=1)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Self
 
 from pydantic import model_validator
@@ -55,18 +56,18 @@ class Section(Part):
     """Some rows under a title."""
 
     title: Annotated[str, Characters(24)] | None = None
-    rows: Annotated[tuple[Row, ...], Members(MOST_ROWS, least=1)]
+    rows: Annotated[Sequence[Row], Members(MOST_ROWS, least=1)]
 
 
 class ListAction(Part):
     """The button that opens a list, and the list: at most ten rows in all its sections."""
 
     button: Annotated[str, Characters()]
-    sections: Annotated[tuple[Section, ...], Members(MOST_ROWS, least=1)]
+    sections: Annotated[Sequence[Section], Members(MOST_ROWS, least=1)]
 
     @model_validator(mode="after")
     def _short(self) -> Self:
-        rows = sum(len(section.rows) for section in self.sections if not isinstance(section, Raw))
+        rows = sum(len(section.rows) for section in self.sections)
         if rows > MOST_ROWS:
             raise InvalidMessage("sections", f"have {rows} rows in all", f"at most {MOST_ROWS} rows in all")
         return self
@@ -86,7 +87,7 @@ class ReplyButton(Part):
 class ButtonAction(Part):
     """One to three buttons."""
 
-    buttons: Annotated[tuple[ReplyButton, ...], Members(3, least=1)]
+    buttons: Annotated[Sequence[ReplyButton | Raw], Members(3, least=1)]
 
 
 class ProductAction(Part):
@@ -112,7 +113,7 @@ class ProductSection(Part):
     camel: ClassVar[bool] = False
 
     title: Annotated[str, Characters(24)] | None = None
-    product_items: Annotated[tuple[ProductItem, ...], Members(MOST_PRODUCTS, least=1)]
+    product_items: Annotated[Sequence[ProductItem], Members(MOST_PRODUCTS, least=1)]
 
 
 class ProductListAction(Part):
@@ -121,12 +122,11 @@ class ProductListAction(Part):
     camel: ClassVar[bool] = False
 
     catalog_id: Annotated[str, Characters()]
-    sections: Annotated[tuple[ProductSection, ...], Members(MOST_PRODUCTS, least=1)]
+    sections: Annotated[Sequence[ProductSection], Members(MOST_PRODUCTS, least=1)]
 
     @model_validator(mode="after")
     def _short(self) -> Self:
-        sections = [section for section in self.sections if not isinstance(section, Raw)]
-        products = sum(len(section.product_items) for section in sections)
+        products = sum(len(section.product_items) for section in self.sections)
         if products > MOST_PRODUCTS:
             rule = f"at most {MOST_PRODUCTS} products in all"
             raise InvalidMessage("sections", f"have {products} products in all", rule)

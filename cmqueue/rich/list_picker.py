@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
 from cmqueue.rich.item import Item
@@ -25,4 +26,4 @@ class ListPicker(Item):
 
     label: Annotated[str, Characters()]
     media: Media | None = None
-    options: Annotated[tuple[ListOption, ...], Members(least=1)]
+    options: Annotated[Sequence[ListOption], Members(least=1)]

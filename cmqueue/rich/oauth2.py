@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Self
 
 from pydantic import model_validator
@@ -24,7 +25,7 @@ class OAuth2(Item):
     within: ClassVar[tuple[str, ...]] = ("oauth2",)
 
     response_type: Line | None = None
-    scope: Annotated[tuple[str, ...], Members()] = ()
+    scope: Annotated[Sequence[str], Members()] = ()
     state: Line | None = None
     response_encryption_key: Line | None = None
     client_secret: Line | None = None

@@ -122,7 +122,7 @@ class Part(Checked):
 
 
 class Raw(Part):
-    """Any JSON object in place of an item, a suggestion, a component: for what CM has and this release lacks.
+    """Any JSON object as an item, suggestion, component, parameter or button: what CM has and this release lacks.
 
     It is sent as it is given.
     """
@@ -144,7 +144,7 @@ class Raw(Part):
 
 @dataclass(frozen=True, slots=True)
 class Members(Rule):
-    """A list of `least` to `most` of what stands in the type, `tuple[Card, ...]`; or of Raw ones."""
+    """A list of `least` to `most` of what stands in the type, such as `Sequence[Card]`; kept as a tuple."""
 
     most: int | None = None
     least: int = 0
@@ -156,10 +156,12 @@ class Members(Rule):
         return f"a list of {self.least} to {self.most}" if self.least else f"a list of at most {self.most}"
 
     def __get_pydantic_core_schema__(self, source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
-        element, *_ = get_args(source)
-        return core_schema.no_info_plain_validator_function(partial(self._listed, element))
+        (element,) = get_args(source)
+        return core_schema.no_info_plain_validator_function(
+            partial(self._listed, get_args(element) or (element,))
+        )
 
-    def _listed(self, element: type, value: object) -> tuple[Any, ...]:
+    def _listed(self, kinds: tuple[type, ...], value: object) -> tuple[Any, ...]:
         if not isinstance(value, list | tuple):
             raise Problem("is not a list")
         if self.most is not None and len(value) > self.most:
@@ -167,8 +169,8 @@ class Members(Rule):
         if len(value) < self.least:
             raise Problem(f"has {len(value)} members" if value else "is empty")
         for index, member in enumerate(value):
-            if not isinstance(member, (element, Raw) if issubclass(element, Part) else element):
-                raise InvalidMessage(f"[{index}]", "has a wrong type", f"a {element.__name__}")
+            if not isinstance(member, kinds):
+                raise InvalidMessage(f"[{index}]", "has a wrong type", f"a {kinds[0].__name__}")
         return tuple(value)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
 from cmqueue.rich.item import Item
@@ -27,7 +28,7 @@ class Payment(Item):
     merchant_name: Annotated[str, Characters()]
     description: Annotated[str, Characters()]
     order_reference: Annotated[str, Characters()]
-    line_items: Annotated[tuple[LineItem, ...], Members()] = ()
+    line_items: Annotated[Sequence[LineItem], Members()] = ()
     total: Annotated[float | int, Amount(positive=True)] | None = None
     recipient_email: Annotated[str, Characters()] | None = None
     currency_code: Annotated[str, Form("[A-Z]{3}", "a currency's code of three capitals")] | None = None

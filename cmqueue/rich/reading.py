@@ -7,7 +7,7 @@ clients write them. A refusal names the place in the caller's document.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple, get_args, get_origin
 
@@ -86,15 +86,15 @@ def _take(
                 rule = f"the members are {_names(kind, expected)}"
                 raise InvalidMessage(f"{path}.{shown(spelling)}", "is not a field", rule)
         elif value is not None and not (member.optional and value in EMPTY):
-            place = f"{path}.{kind.wire_name(member.field)}"
-            fields[member.field] = _field(member, value, place, lenient=lenient)
+            part = member.part
+            if part is not None:
+                place = f"{path}.{kind.wire_name(member.field)}"
+                value = _within(part, value, place, listed=member.listed, lenient=lenient)  # noqa: PLW2901 - read
+            fields[member.field] = value
 
 
-def _field(member: Known, value: Any, path: str, *, lenient: bool) -> Any:
-    part = member.part
-    if part is None:
-        return value
-    if not member.listed:
+def _within(part: type[Part], value: Any, path: str, *, listed: bool, lenient: bool) -> Any:
+    if not listed:
         return read(part, value, path, lenient=lenient)
     if not isinstance(value, list):
         raise InvalidMessage(path, "is not a list", "a list of objects")
@@ -128,9 +128,10 @@ def _values(members: Members) -> dict[str, Any]:
     return {name: value for name, (_, value) in members.items()}
 
 
-def _inside(kind: type[Part]) -> Iterable[str]:
+@cache
+def _inside(kind: type[Part]) -> frozenset[str]:
     """The fields that lie within; all of them where nothing is around."""
-    return kind.model_fields.keys() - kind.outside if kind.within else kind.model_fields.keys()
+    return frozenset(kind.model_fields.keys() - (kind.outside if kind.within else ()))
 
 
 def _names(kind: type[Part], fields: Iterable[str]) -> str:
@@ -148,11 +149,11 @@ def _known(kind: type[Part]) -> dict[str, Known]:
 
 
 def _part_in(annotation: Any) -> tuple[type[Part] | None, bool]:
-    """The part in a type such as `tuple[Card, ...]` or `Media | None`, and whether it stands in a list."""
+    """The part in a type such as `Sequence[Card]` or `Media | None`, and whether it stands in a list."""
     if isinstance(annotation, type) and issubclass(annotation, Part):
         return annotation, False
     for inner in get_args(annotation):
         part, listed = _part_in(inner)
         if part is not None:
-            return part, listed or get_origin(annotation) is tuple
+            return part, listed or get_origin(annotation) is Sequence
     return None, False

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, cast
 
 from cmqueue.channel import Channel
 from cmqueue.content import json_object
 from cmqueue.rich.channel_limits import FIELD, check_channel
 from cmqueue.rich.item import Item
-from cmqueue.rich.part import Members, Part
+from cmqueue.rich.part import Members, Part, Raw
 from cmqueue.rich.reading import read
 from cmqueue.rich.suggestion import Suggestion
 from cmqueue.rich.text import MOST_SUGGESTIONS
@@ -20,8 +20,8 @@ MOST_ITEMS = 5
 class RichContent(Part):
     """A conversation of up to five items, and suggestions below it."""
 
-    conversation: Annotated[tuple[Item, ...], Members(MOST_ITEMS)] = ()
-    suggestions: Annotated[tuple[Suggestion, ...], Members(MOST_SUGGESTIONS)] = ()
+    conversation: Annotated[Sequence[Item | Raw], Members(MOST_ITEMS)] = ()
+    suggestions: Annotated[Sequence[Suggestion | Raw], Members(MOST_SUGGESTIONS)] = ()
 
 
 def checked(value: object, channels: Iterable[Channel], *, lenient: bool) -> dict[str, Any]:

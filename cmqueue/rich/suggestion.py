@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
 from cmqueue.rich.location import Place
@@ -74,8 +75,8 @@ class ShareLocation(Suggestion):
 class CalendarEvent(Part):
     """An appointment."""
 
-    start_time: Annotated[str, Moment()]
-    end_time: Annotated[str, Moment()]
+    start_time: Annotated[datetime | str, Moment()]
+    end_time: Annotated[datetime | str, Moment()]
     title: Annotated[str, Characters()]
     description: Annotated[str, Characters()] | None = None
 
@@ -98,4 +99,4 @@ class CalendarPicker(Suggestion):
     outside: ClassVar[frozenset[str]] = frozenset({"action", "label", "postbackdata"})
 
     action: Annotated[str, Characters()] = "CalendarPicker"
-    options: Annotated[tuple[CalendarEvent, ...], Members(least=1)]
+    options: Annotated[Sequence[CalendarEvent], Members(least=1)]

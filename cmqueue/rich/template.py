@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Self
 
 from pydantic import model_validator
@@ -21,7 +22,7 @@ from cmqueue.rich.parameter import (
 from cmqueue.rich.part import Members, Part, Raw
 from cmqueue.rich.value import Characters, Choice, Whole
 
-Parameters = Annotated[tuple[Parameter, ...], Members()]
+Parameters = Annotated[Sequence[Parameter | Raw], Members()]
 
 
 class Language(Part):
@@ -88,4 +89,4 @@ class Template(Item):
     namespace: Annotated[str, Characters()]
     element_name: Annotated[str, Characters()]
     language: Language
-    components: Annotated[tuple[Component, ...], Members()] = ()
+    components: Annotated[Sequence[Component | Raw], Members()] = ()

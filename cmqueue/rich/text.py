@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
 from cmqueue.rich.item import Item
 from cmqueue.rich.media import Media
-from cmqueue.rich.part import Members
+from cmqueue.rich.part import Members, Raw
 from cmqueue.rich.suggestion import Suggestion
 from cmqueue.rich.value import Characters
 
@@ -20,7 +21,7 @@ class Text(Item):
 
     text: Annotated[str, Characters()]
     tag: Annotated[str, Characters()] | None = None
-    suggestions: Annotated[tuple[Suggestion, ...], Members(MOST_SUGGESTIONS)] = ()
+    suggestions: Annotated[Sequence[Suggestion | Raw], Members(MOST_SUGGESTIONS)] = ()
 
 
 class MediaMessage(Item):
