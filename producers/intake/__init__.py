@@ -20,8 +20,8 @@ A client of CM's needs another URL and nothing else. What differs from CM's own 
 * The token in the header is judged before the body is read. Where there is none the body's is taken.
 * CM may still refuse what was accepted here; `cmqueue status` and the events tell.
 
-Headers beside CM's: `Idempotency-Key`, `Cmqueue-Lane`, `Cmqueue-Send-At`, `Cmqueue-Expires-In`, `Cmqueue-Ids`.
-With an Idempotency-Key each message gets a key of its own, made from the header and the place of its row. A
+Headers of ours: `Idempotency-Key`, `Cmqueue-Lane`, `Cmqueue-Send-At`, `Cmqueue-Expires-In`, `Cmqueue-Ids`.
+With an Idempotency-Key each message gets a key of its own, of the header and the place of its row. A
 repeat gets the same rows and queues nothing twice. Where a place had another message before, the answer is
 409: that row is rejected with 305, and the other rows say what holds for them.
 """
