@@ -4,7 +4,8 @@ Units of the figures, by their first words: `enqueue`, `drain` and `share` messa
 but for `intake.one`, requests a second, `intake.cpu`, microseconds of CPU a request, and `intake.half`,
 milliseconds; `cpu` and `cpu_redis` CPU seconds per 100,000 messages; `memory_worker` and `worker.memory` MiB;
 `redis` bytes a message; `latency` milliseconds, but for `bulk_kept`, a ratio; `start.first` seconds,
-`start.idle` per cent of a core; `import.rows` rows a second, `import.memory` MiB.
+`start.idle` per cent of a core; `import.rows` rows a second, `import.memory` MiB; `web`
+milliseconds.
 """
 
 from __future__ import annotations
@@ -71,7 +72,8 @@ def lines(counts: Sequence[int]) -> list[Line]:
         *_memory(counts),
         *_start(),
         *_share(),
-        *_intake(), *_web(),
+        *_intake(),
+        *_web(),
         *_import(),
     ]
 
@@ -248,7 +250,7 @@ def _web() -> Iterator[Line]:
             yield Line(
                 group="web",
                 name=f"web.{framework}.{percentile}",
-                says=f"enqueue in a view of {framework}: {percentile}",
+                says=f"{framework} view, enqueue: {percentile}",
                 unit="ms",
                 value=_figure(f"web.{framework}.{percentile}"),
                 direction=Direction.AT_MOST,
