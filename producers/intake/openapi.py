@@ -243,7 +243,8 @@ def _id() -> Json:
         "name": "id",
         "in": "path",
         "required": True,
-        "description": "The message's id, from the log or from the library. Small letters will do.",
+        "description": "The message's id: from its row (`Cmqueue-Ids`), the log or the library. "
+        "Small letters will do.",
         "schema": {"$ref": "#/components/schemas/Id"},
     }
 
