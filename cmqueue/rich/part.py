@@ -122,9 +122,9 @@ class Part(Checked):
 
 
 class Raw(Part):
-    """Any JSON object as an item, suggestion, component, parameter or button: what CM has and this release lacks.
+    """Any JSON object as an item, suggestion, component, parameter or button; sent as it is given.
 
-    It is sent as it is given.
+    For what CM has and this release lacks.
     """
 
     members: Mapping[str, Any]
