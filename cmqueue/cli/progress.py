@@ -13,7 +13,7 @@ import click
 
 EVERY = 10.0  #: seconds between two lines
 _PER_SECOND = 4  #: pictures of a bar
-_SHOWN_AFTER = 1.0  #: seconds; what is done before needs no bar
+_SHOWN_AFTER = 0.2  #: seconds; a rate of less time is none
 
 Told = Callable[[float], None]
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from campaigns import jobs
 from samples import samples
 
@@ -18,6 +19,7 @@ from cmqueue.lane import Lane
 PAGE = "ways-in/command-line.md"
 
 
+@pytest.mark.slow
 def test_the_commands_run(outbox: Outbox, tmp_path: Path) -> None:
     """Every command of the page runs as it stands, in their order, and the pre-flight prints the page."""
     environment = {

@@ -24,7 +24,7 @@ from demo.valkey import RunningServer
 pytestmark = pytest.mark.slow
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
-COUNT = {"fixed": 150_000, "names": 30_000}
+COUNT = {"fixed": 40_000, "names": 8_000}
 SAID = {"fixed": TEXT, "names": HELLO}
 
 
@@ -70,7 +70,7 @@ def test_ctrl_c_and_run_again(start: Start, books: Outbox, tmp_path: Path) -> No
     out, err = first.communicate(timeout=30)
 
     assert 130 == first.returncode
-    told = re.fullmatch(r"cmqueue: interrupted, after ([0-9,]+) of 150,000 rows; the same .*\n", err.decode())
+    told = re.fullmatch(r"cmqueue: interrupted, after ([0-9,]+) of 40,000 rows; the same .*\n", err.decode())
     assert told is not None
     there = int(told[1].replace(",", ""))
     assert there == books.audit().enqueued < COUNT["fixed"]
@@ -80,7 +80,7 @@ def test_ctrl_c_and_run_again(start: Start, books: Outbox, tmp_path: Path) -> No
     assert once_each(COUNT["fixed"]) == reached(books)
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL])
 def test_the_spool_is_private_and_goes(start: Start, tmp_path: Path, ending: signal.Signals) -> None:
     """Standard input lies in a file that has no name and no other reader, however the process ends."""
     process = start("import", "-", "--from", "Acme", "--text", TEXT, stdin=subprocess.PIPE)
@@ -125,7 +125,7 @@ def on_a_terminal(start: Start, *arguments: str, answer: bytes, **popen: object)
     return process.wait(30), said.decode()
 
 
-@pytest.mark.parametrize(("answer", "code", "count"), [(b"n\n", 1, 0), (b"y\n", 0, 500), (b"\n", 1, 0)])
+@pytest.mark.parametrize(("answer", "code", "count"), [(b"\n", 1, 0), (b"y\n", 0, 500)])
 def test_on_a_terminal_it_asks(
     start: Start, books: Outbox, tmp_path: Path, answer: bytes, code: int, count: int
 ) -> None:
@@ -155,14 +155,14 @@ def test_yes_is_not_asked(start: Start, books: Outbox, tmp_path: Path) -> None:
 
 def test_a_bar_on_a_terminal(start: Start, tmp_path: Path) -> None:
     """While it enqueues a bar shows rows, rate and the time that is left."""
-    (tmp_path / "people.csv").write_text(rows(COUNT["names"] * 2))
+    (tmp_path / "people.csv").write_text(rows(COUNT["names"]))
     ended, said = on_a_terminal(
         start, "import", "people.csv", "--from", "Acme", "--text", HELLO, "--yes", answer=b""
     )
 
     assert 0 == ended
     assert re.search(r"enqueueing", said)
-    assert re.search(r"[0-9]+/60000", said)
+    assert re.search(r"[0-9]+/8000", said)
     assert re.search(r"[0-9,]+/s", said)
 
 
