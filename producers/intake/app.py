@@ -45,7 +45,7 @@ NATIVE_PATH = "/v1/"
 THREADS = 8
 GATHERING = 4  #: threads for the calls that small requests share, one for each account and lane at a time
 MOST_AT_ONCE = 64  #: larger requests of clients in the works; more are refused, so that memory stays bounded
-MOST_UNPROVEN = 16  #: larger bodies that are read for the token in them, of peers that may be anybody
+MOST_UNPROVEN = 32  #: larger bodies that are read for the token in them, of peers that may be anybody
 NO_ROOM: AbstractContextManager[None] = (
     nullcontext()
 )  #: what a small request takes: the connections bound those

@@ -16,17 +16,22 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from producers.intake.answer import INTERNAL_ERROR, Answer
 from producers.intake.request import MALFORMED
 
-WRITE_SECONDS = 30  #: for a peer to take what was written, before it is cut off
+WRITE_SECONDS = 30  #: for a peer to read an answer that is larger than the buffers
 LINE_SECONDS = 10  #: at most one log line in so many seconds tells of connections turned away
 
 log = structlog.get_logger("cmqueue.intake")
 
 
-def bounded(*, connections: int, seconds: float) -> type[BoundedProtocol]:
-    """The protocol, for at most `connections` at once and `seconds` for the head of each request."""
+def bounded(
+    *, connections: int, seconds: float, write_seconds: float = WRITE_SECONDS
+) -> type[BoundedProtocol]:
+    """The protocol, for at most `connections` at once and `seconds` for the head of each request.
+
+    A peer has `write_seconds` to take what was written.
+    """
 
     class Bounded(BoundedProtocol):
-        bounds = Bounds(connections, seconds)
+        bounds = Bounds(connections, seconds, write_seconds)
 
     return Bounded
 
@@ -34,9 +39,10 @@ def bounded(*, connections: int, seconds: float) -> type[BoundedProtocol]:
 class Bounds:
     """What holds for all connections of a server, and what those are told that pass it."""
 
-    def __init__(self, connections: int, seconds: float) -> None:
+    def __init__(self, connections: int, seconds: float, write_seconds: float) -> None:
         self.connections = connections
         self.seconds = seconds
+        self.write_seconds = write_seconds
         self.full = _raw(Answer(status=503, code=INTERNAL_ERROR, details="Too many connections"))
         details = f"The head took longer than {seconds:g} seconds"
         self.late = _raw(Answer(status=408, code=INTERNAL_ERROR, details=details))
@@ -105,7 +111,7 @@ class BoundedProtocol(H11Protocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._write_timer = self.loop.call_later(WRITE_SECONDS, self.transport.abort)
+        self._write_timer = self.loop.call_later(self.bounds.write_seconds, self.transport.abort)
 
     def resume_writing(self) -> None:
         self._write_went()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 import requests
+import uvicorn
 from harness import TOKEN, eventually
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,7 +21,9 @@ from intake_process import IntakeProcess, msg, request_of
 
 from cmqueue.job import Job
 from demo.valkey import RunningServer
+from producers.intake.app import MOST_UNPROVEN
 from producers.intake.guesses import FREE, HALF_LIFE, MOST_PEERS, Guesses
+from producers.intake.wire import bounded
 
 Claimed = Callable[..., list[Job]]
 Start = Callable[..., IntakeProcess]
@@ -304,6 +308,28 @@ def test_nothing_secret_is_in_the_log_or_an_error(hurried: IntakeProcess) -> Non
     assert {400, 401, 404, 405, 415} == {answer.status_code for answer in answers}
 
 
+def test_who_does_not_read_is_cut_off() -> None:
+    """An answer larger than the buffers waits for its reader, though not for ever."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"x" * (32 << 20)})
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    protocol = bounded(connections=2, seconds=5, write_seconds=0.3)
+    server = uvicorn.Server(uvicorn.Config(app, http=protocol, lifespan="off", log_config=None))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        with socket.create_connection(listener.getsockname()) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            eventually(lambda: server.server_state.connections)
+            eventually(lambda: not server.server_state.connections, seconds=5)
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
 class _Clock:
     def __init__(self) -> None:
         self.now = 1000.0
@@ -391,7 +417,7 @@ def test_unproven_bodies_hold_up_nobody_with_a_header(start: Start, valkey: Runn
     intake = start(valkey.url)
     slow = []
     try:
-        for _ in range(16):
+        for _ in range(MOST_UNPROVEN):
             connection = connected(intake)
             connection.sendall(b"POST /v1.0/message HTTP/1.1\r\nHost: x\r\nContent-Length: 20000\r\n\r\n{")
             slow.append(connection)
