@@ -6,20 +6,29 @@ import json
 import pickle
 import subprocess
 import sys
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from cmqueue import Content, InvalidMessage
 from cmqueue.rich import (
+    CalendarEvent,
     Card,
+    Contact,
+    ContactName,
     Context,
+    CurrencyParameter,
+    Dial,
+    LineItem,
     Media,
     MediaMessage,
     OAuth2,
+    Place,
     Raw,
     Reply,
     RichContent,
+    ShareLocation,
     TemplateButton,
     Text,
 )
@@ -63,6 +72,30 @@ WRONG: dict[str, tuple[Any, str, str]] = {
     ),
     "raw": (lambda: Raw(members="poll"), "members", "is not an object"),
     "raw inside": (lambda: Raw(members={"a": b"b"}), "members.a", "is nothing that JSON can say"),
+    "no zone": (
+        lambda: CalendarEvent(start_time=datetime(2026, 3, 2), end_time="2026-03-03", title="A"),  # noqa: DTZ001 - that is what is refused
+        "start_time",
+        "is a datetime without a zone",
+    ),
+    "flag": (
+        lambda: ShareLocation(label="Here", request_location=1),
+        "request_location",
+        "is neither true nor false",
+    ),
+    "sum": (lambda: LineItem(label="Boots", amount="80"), "amount", "is not a number"),
+    "not a sum": (lambda: LineItem(label="Boots", amount=float("nan")), "amount", "is not a number"),
+    "half": (
+        lambda: CurrencyParameter(fallback_value="1", code="EUR", amount_1000=1.5),
+        "amount_1000",
+        "is not a whole number",
+    ),
+    "yes for a number": (lambda: Place(latitude=True, longitude=0), "latitude", "is not a number"),
+    "day": (
+        lambda: Contact(name=ContactName(formatted_name="Ann"), birthday="20000101"),
+        "birthday",
+        "is not a date as YYYY-MM-DD",
+    ),
+    "empty number": (lambda: Dial(label="Call", phone_number=""), "phone_number", "is empty"),
     "context": (lambda: Text(text="Hi", context="wamid.1"), "context", "has a wrong type"),
 }
 

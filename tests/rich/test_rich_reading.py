@@ -9,10 +9,8 @@ import pytest
 
 from cmqueue import Content, InvalidMessage, Message
 from cmqueue.message import parse_message
-from cmqueue.rich import (
-    RichContent,
-    Text,
-)
+from cmqueue.rich import RichContent, Text
+from producers.intake.request import read_request
 
 MEDIA = {"mediaUri": "https://acme.example/a.png", "mimeType": "image/png", "mediaName": "a.png"}
 PLACE = {"latitude": 51.6, "longitude": 4.8}
@@ -282,6 +280,7 @@ REFUSED: dict[str, tuple[Any, str, str]] = {
     ),
     "a number for a text": (item(text=4711), "rich_content.conversation[0].text", "is not text"),
     "NUL": (item(text="a\0b"), "rich_content.conversation[0].text", "has the character NUL"),
+    "nothing built": (RichContent(), "rich_content", "is empty"),
     "nothing said": ({"conversation": []}, "text", "is missing or empty"),
 }
 
@@ -318,6 +317,23 @@ def test_what_is_unknown_passes_where_the_caller_says_so(rich: dict[str, Any]) -
     """
     assert rich == sent(rich, unknown_fields="pass")
     refused(rich)
+
+
+@pytest.mark.parametrize("rich", UNKNOWN.values(), ids=UNKNOWN)
+def test_the_intake_passes_what_is_unknown(rich: dict[str, Any]) -> None:
+    """
+    What comes by the HTTP intake goes out with all that CM added before we did.
+    """
+    msg = {
+        "from": "Acme",
+        "to": [{"number": "0031600000001"}],
+        "body": {"content": "Hi"},
+        "richContent": rich,
+    }
+    (read,) = read_request({"messages": {"msg": [msg]}})
+
+    message = Message(to="0031600000001", **read.fields)
+    assert rich == json.loads(message.content.wire())["richContent"]
 
 
 def test_a_known_field_is_checked_beside_an_unknown_kind() -> None:
