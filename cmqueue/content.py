@@ -328,7 +328,7 @@ class ContentFields(Checked):
 class Content(ContentFields):
     """One thing to send, to anybody. Raises InvalidMessage.
 
-    sender            SMS: at most 11 letters, digits, inner spaces and dots, or 16 digits; else the channel's id
+    sender            SMS: at most 11 letters, digits, inner spaces and dots, or 16 digits; else an id
     text              the SMS, and what channels without rich content show
     rich_content      a `cmqueue.rich.RichContent`, or a mapping: CM's `richContent`, sent as given
     unknown_fields    "pass" for what CM takes in `richContent` and this release does not know; not sent

@@ -66,7 +66,8 @@ def test_where_the_rules_of_sms_hold(channels: list[str], sms: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "sender", ["Acme", "CM Telecom", "cm.com", "a", "A1", "Elevenchars", "1234567890123456", "00316098765432", "3669"]
+    "sender",
+    ["Acme", "CM Telecom", "cm.com", "a", "A1", "Elevenchars", "1234567890123456", "00316098765432", "3669"],
 )
 def test_senders_of_sms(sender: str) -> None:
     """
