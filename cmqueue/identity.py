@@ -13,8 +13,9 @@ import hashlib
 import hmac
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
+from itertools import chain, repeat
 from struct import Struct
 from typing import Any, NamedTuple
 
@@ -54,6 +55,12 @@ def random_ends(count: int) -> list[str]:
     """`count` random ends of references, 50 bits each."""
     drawn = os.urandom(RANDOM * count).translate(_RANDOM_OF_BYTE).decode()
     return [drawn[at : at + RANDOM] for at in range(0, len(drawn), RANDOM)]
+
+
+def endless_random_ends() -> Iterator[str]:
+    """Random ends for as many as there are: few are drawn for few, a thousand at a time for many."""
+    for count in chain((8, 64), repeat(1000)):
+        yield from random_ends(count)
 
 
 def tail_of(key: bytes, reference: str, number: str) -> str:

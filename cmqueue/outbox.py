@@ -16,7 +16,7 @@ from cmqueue.channel import numbers_are_opaque
 from cmqueue.chunk import CALL_ID_BYTES, CHUNK, CHUNK_BYTES, Slot
 from cmqueue.connection import Scripts, connect
 from cmqueue.errors import IdempotencyConflict, InvalidMessage, OutboxUnavailable
-from cmqueue.identity import Identity, bucket_at, keyed, random_ends
+from cmqueue.identity import Identity, bucket_at, endless_random_ends, keyed, random_ends
 from cmqueue.lane import Lane, lane_named
 from cmqueue.log import log
 from cmqueue.message import Content, Message, Options, parse_message, parse_recipient
@@ -139,15 +139,15 @@ class Outbox:
         defaults: Options,
     ) -> Iterator[Receipt | Refusal]:
         singles = chunk.Singles(lane, defaults, account=account, keys=self.registry.keys)
-        region, position = self.settings.default_region, 0
+        region, position, ends = self.settings.default_region, 0, endless_random_ends()
 
         def prepare() -> list[Slot | Refusal] | None:
             """The next chunk; None at the end."""
             nonlocal position
             prepared: list[Slot | Refusal] = []
-            now, ends, size = time.time(), random_ends(CHUNK), 0
+            now, size = time.time(), 0
             unkeyed = self._place(account, os.urandom(4), now)
-            for item, random in zip(islice(messages, CHUNK), ends, strict=False):
+            for item, random in zip(islice(messages, CHUNK), ends, strict=False):  # no end is drawn for none
                 try:
                     message = parse_message(item, default_region=region)
                     name = message.idempotency_key

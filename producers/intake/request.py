@@ -149,14 +149,14 @@ def read_request(document: object) -> list[Msg]:
 
 def _msg(item: object) -> Msg:
     given = _folded(item, "msg")
-    body = _folded(_read(given, "body", dict) or {}, "body")
-    fields = {
-        field: value
-        for name, (field, kind) in _PROPERTIES.items()
-        if (value := _read(given, name, kind)) is not None
-    }
+    fields: dict[str, Any] = {}
+    for name, value in given.items():
+        if value is not None and (property := _PROPERTIES.get(name)) is not None:
+            field, kind = property
+            fields[field] = _typed(value, kind, name)
     if fields.get("client_reference") == "":
         del fields["client_reference"]
+    body = _folded(_read(given, "body", dict) or {}, "body")
     if (text := _read(body, "content", str)) is not None:
         fields["text"] = text
     # Without a type CM sends plain GSM 7-bit, as with `text`.
@@ -172,8 +172,13 @@ def _msg(item: object) -> Msg:
         _check_rich(rich)
         fields["rich_content"] = rich
         fields["unknown_fields"] = "pass"  # CM adds some before we do
-    recipients = _read(given, "to", list) or []
-    return Msg([_read(_folded(to, "to"), "number", str) for to in recipients], fields)
+    return Msg([_recipient(to) for to in _read(given, "to", list) or ()], fields)
+
+
+def _recipient(to: object) -> str | None:
+    if type(to) is dict and len(to) == 1 and type(number := to.get("number")) is str:  # as nearly all are
+        return number
+    return _read(_folded(to, "to"), "number", str)
 
 
 def _check_rich(rich: dict[str, Any]) -> None:
@@ -192,9 +197,12 @@ def _folded(value: object, where: str) -> dict[str, Any]:
 
 def _read(members: dict[str, Any], name: str, kind: type[T]) -> T | None:
     value = members.get(name)
-    if value is None:
-        return None
-    if not isinstance(value, kind) or isinstance(value, bool):
+    return None if value is None else _typed(value, kind, name)
+
+
+def _typed(value: Any, kind: type[T], name: str) -> T:
+    """`value`, of what JSON has; true and false are no numbers."""
+    if type(value) is not kind:
         raise Refused(MALFORMED, f"{name}: wrong data type")
     return value
 
