@@ -113,7 +113,7 @@ def _too_long(found: Preflight, mailing: Mailing) -> str | None:
     if not found.cost.too_long:
         return None
     most = mailing.content.max_parts
-    return f"{counted(found.cost.too_long, 'message')} of more than {most} parts: CM cuts them"
+    return f"{counted(found.cost.too_long, 'message')} of more than {most} parts, the most that may be sent"
 
 
 def _countries(countries: list[Country]) -> str | None:

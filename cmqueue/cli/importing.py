@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from contextlib import ExitStack
 from importlib import import_module
@@ -78,6 +79,9 @@ def import_(as_json: bool, **given: Any) -> int:
 
     The exit code is 0 when every row was good, 1 when some were not, 130 when it was interrupted.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # characters are told of that a terminal may not have
     try:
         for package in _EXTRA:
             import_module(package)
@@ -157,7 +161,7 @@ def _import(
             problem = error.problem
         except KeyboardInterrupt:  # the second one: what is under way is not counted
             problem = "interrupted"
-    if stop():
+    if stop() and run.rows < found.rows:
         problem = "interrupted"
     _tell(run, told, as_json=as_json, ended=problem or "done")
     if problem:
@@ -166,7 +170,7 @@ def _import(
             "input goes on, and doubles nobody",
             err=True,
         )
-        return INTERRUPTED if stop() else 1
+        return INTERRUPTED if problem == "interrupted" else 1
     return int(found.bad > 0 or run.refused > 0)
 
 

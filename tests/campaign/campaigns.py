@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sysconfig
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from cmqueue.job import Job
 from cmqueue.lane import Lane
 from cmqueue.message import Options
 
+COMMAND = Path(sysconfig.get_path("scripts")) / "cmqueue"
 TEXT = "Our shop moves on Monday"
 HELLO = "Hi {first_name}, our shop moves on Monday"
 OPEN: list[IO[bytes]] = []  #: files of sources, which a fixture closes

@@ -5,19 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from campaigns import OPEN, Command, Ran
+from campaigns import COMMAND, OPEN, Command, Ran
 from cli.zygote import Zygote
 from harness import ROOT
 
 from cmqueue import Outbox
 from demo.valkey import RunningServer
-
-COMMAND = Path(sysconfig.get_path("scripts")) / "cmqueue"
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ import pty
 import re
 import signal
 import subprocess
+import sys
 import termios
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from campaigns import HELLO, TEXT, once_each, reached, rows
+from campaigns import COMMAND, HELLO, TEXT, once_each, reached, rows
 from harness import eventually
 
 from cmqueue import Outbox
@@ -140,6 +141,28 @@ def test_on_a_terminal_it_asks(
     assert said.index("finish") < said.index("[y/N]")
     lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said).replace("\r", "\n").split("\n")
     assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize(("answer", "count"), [(b"n\n", 0), (b"y\n", 5)])
+def test_it_asks_at_the_terminal_when_the_file_is_standard_input(
+    books: Outbox, tmp_path: Path, answer: bytes, count: int
+) -> None:
+    """What is read from standard input is no answer: the terminal is asked itself."""
+    (tmp_path / "people.csv").write_text(rows(5))
+    line = f"{COMMAND} import - --from Acme --text '{TEXT}' < people.csv"
+    program = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
+    ended = subprocess.run(
+        [sys.executable, "-c", program, "sh", "-c", line],
+        cwd=tmp_path,
+        env=os.environ | {"CMQUEUE_REDIS_URL": books.settings.redis_url},
+        input=answer,
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert b"Enqueue 5 messages? [y/N]" in ended.stdout
+    assert (0 if count else 1, count) == (ended.returncode, books.audit().enqueued)
 
 
 def test_yes_is_not_asked(start: Start, books: Outbox, tmp_path: Path) -> None:
