@@ -34,7 +34,7 @@ def committed() -> list[Path]:
     [
         *("cmqueue", "producers", "worker", "config", "sandbox", "demo", "deploy", "docs", "tests"),
         *("docker-compose.yml", "Dockerfile", "Procfile", "pyproject.toml", "Makefile", ".ci/run"),
-        *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "docs/architecture.md"),
+        *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "docs/architecture.md", "examples"),
     ],
 )
 def test_everything_has_its_place(name: str) -> None:

@@ -342,6 +342,23 @@ def test_doubt_ends_unknown(world: World) -> None:
     assert ["enqueued", "read_timeout", "window_ended"] == story(world, id)
 
 
+@pytest.mark.parametrize(("proof", "state"), [(ACCEPTED, "accepted"), (REJECTED, "rejected")])
+def test_a_late_answer_ends_doubt(world: World, proof: Settlement, state: str) -> None:
+    """With what it proves."""
+    id = world.outbox.enqueue(HELLO).id
+    world.settle(lambda _: DOUBTED)
+    world.prove(id, proof)
+
+    status = status_of(world, id)
+    assert (state, "late_answer", proof.code, proof.parts, 1) == (
+        status.state,
+        status.reason,
+        status.code,
+        status.parts,
+        status.attempts,
+    )
+
+
 def test_doubt_is_resent_thrice(world: World) -> None:
     """At least once: resent, and after the third unknown."""
     id = world.outbox.enqueue(HELLO, guarantee="at_least_once").id

@@ -22,41 +22,45 @@ FATES = [ACCEPTED, REJECTED, DEAD, RETRIED, DOUBTED, GIVEN_BACK, SUPPRESSED]
 IDENTITY = re.compile(r"\b[A-Z2-7]{16}(?:[A-Z2-7]{10})?\b")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|\+\d\d:\d\d)")
 
-keys = st.sampled_from([None, None, "a", "b"])
+
+def usually(*values: Any, rarely: Any) -> st.SearchStrategy[Any]:
+    """One of the values; one time of ten what is refused: most of a run must get in, to meet one another."""
+    return st.sampled_from([*values * (9 // len(values)), rarely])
+
+
+keys = st.sampled_from([None, "a", "b"])
+numbers = usually("+31600000001", "0031600000002", "+31600000003", rarely="oops")
 messages = st.fixed_dictionaries(
-    {
-        "sender": st.just("Acme"),
-        "to": st.sampled_from(["+31600000001", "0031600000002", "+31600000003", "oops"]),
-        "text": st.sampled_from(["hi", "ho", ""]),
-    },
+    {"sender": st.just("Acme"), "to": numbers, "text": usually("hi", "ho", rarely="")},
     optional={
         "idempotency_key": keys,
-        "expires_in": st.sampled_from([3600, 7200, -1]),
+        "expires_in": usually(3600, 7200, rarely=-1),
         "metadata": st.just({"n": 1}),
         "guarantee": st.sampled_from(Guarantee),
     },
 )
 options = st.fixed_dictionaries(
-    {"lane": st.sampled_from([*Lane, "express"])},
+    {"lane": usually(*Lane, rarely="express")},
     optional={
         "send_at": st.just(LATER),
         "account": st.just("second"),
-        "campaign": st.sampled_from(["sale", ""]),
+        "campaign": usually("sale", rarely=""),
     },
 )
-some = st.integers(0, 30)
+some = st.integers(0, 9)
 steps = st.one_of(
     st.tuples(st.just("enqueue"), messages, options, keys),
     st.tuples(st.just("enqueue_many"), st.lists(messages, max_size=4), options),
     st.tuples(
         st.just("broadcast"),
         st.sampled_from(["Sale", "Other"]),
-        st.lists(messages.map(lambda message: message["to"]), max_size=4),
+        st.lists(numbers, max_size=4),
         options,
         keys,
     ),
     st.tuples(st.just("cancel"), some),
     st.tuples(st.just("settle"), st.lists(st.sampled_from(FATES), min_size=1, max_size=3)),
+    st.tuples(st.just("settle"), st.just([DOUBTED])),
     st.tuples(st.just("post"), some),
     st.tuples(st.sampled_from(["arrive", "end_doubt"])),
 )
@@ -142,8 +146,8 @@ def _fresh(outbox: Outbox) -> RedisWorld:
     return RedisWorld(outbox)
 
 
-@settings(max_examples=60)
-@given(steps=st.lists(steps, min_size=1, max_size=12))
+@settings(max_examples=120)
+@given(steps=st.lists(steps, min_size=4, max_size=16))
 def test_the_double_answers_as_the_real_one(outbox: Outbox, steps: list[tuple[Any, ...]]) -> None:
     """Receipts, refusals, errors, states, histories, explanations and books, after any calls in any order."""
     with MemoryOutbox() as memory:

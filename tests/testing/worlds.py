@@ -28,6 +28,9 @@ class World(Protocol):
     def post(self, id: str) -> None:
         """A worker begins to post one message, which is queued."""
 
+    def prove(self, id: str, proof: Settlement) -> None:
+        """An answer comes late."""
+
     def arrive(self) -> None:
         """All that is scheduled is due."""
 
@@ -73,6 +76,11 @@ class RedisWorld:
         keys = [job.bucket + job.tail for job in map(Job.unpack, batch.jobs)]
         inside.mark(batch, *(key for key in keys if key != id[2:]))
 
+    def prove(self, id: str, proof: Settlement) -> None:
+        for inside in self._insides():
+            if inside.partition.code == id[:2]:
+                inside.partition.prove([(id[2:], proof)])
+
     def arrive(self) -> None:
         for inside in self._insides():
             inside.arrive()
@@ -104,6 +112,9 @@ class MemoryWorld:
 
     def post(self, id: str) -> None:
         self._memory.post(id)
+
+    def prove(self, id: str, proof: Settlement) -> None:
+        self._memory.settle(id, proof)
 
     def _end(self, place: str) -> None:
         for kept in self._kept.values():
