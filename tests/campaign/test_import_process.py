@@ -81,6 +81,24 @@ def test_ctrl_c_and_run_again(start: Start, books: Outbox, tmp_path: Path) -> No
     assert once_each(COUNT["fixed"]) == reached(books)
 
 
+def test_redis_that_stops_and_run_again(start: Start, books: Outbox, tmp_path: Path) -> None:
+    """A Redis that takes nothing more ends the run with 1, and how to go on; then it goes on."""
+    (tmp_path / "people.csv").write_text(rows(COUNT["names"]))
+    arguments = ("import", "people.csv", "--from", "Acme", "--text", HELLO)
+    client = books.scripts.client
+    first = start(*arguments)
+    eventually(begun(books), every=0.002)
+    client.client_pause(60_000, all=False)  # scripts wait, questions are answered
+    _, err = first.communicate(timeout=30)
+    client.client_unpause()
+
+    assert 1 == first.returncode
+    assert b"\ncmqueue: Redis did not answer in time, after " in b"\n" + err
+    assert err.endswith(b"rows; the same command with the same input goes on, and doubles nobody\n")
+    assert 0 == start(*arguments).wait(60)
+    assert once_each(COUNT["names"]) == reached(books)
+
+
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL])
 def test_the_spool_is_private_and_goes(start: Start, tmp_path: Path, ending: signal.Signals) -> None:
     """Standard input lies in a file that has no name and no other reader, however the process ends."""
