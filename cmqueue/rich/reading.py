@@ -1,7 +1,7 @@
 """From CM's JSON to parts: what a caller wrote by hand is checked by the rules of the builders.
 
-Names count in any case, and null, "", [] and {} count as absent where a member may be absent, since CM's own
-clients write them. A refusal names the place in the caller's document.
+Names count in any case, and null and an empty value of its own type ("", [] or {}) count as absent where a member may
+be absent, since CM's own clients write them. A refusal names the place in the caller's document.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ class Known(NamedTuple):
     part: type[Part] | None
     listed: bool
     optional: bool
+    blank: object  #: what counts as absent beside null: the emptiness of its own type
 
 
 def read(part: type[Part], document: object, path: str, *, lenient: bool = False) -> Part:
@@ -85,7 +86,7 @@ def _take(
             if not lenient and value not in EMPTY:
                 rule = f"the members are {_names(kind, expected)}"
                 raise InvalidMessage(f"{path}.{shown(spelling)}", "is not a field", rule)
-        elif value is not None and not (member.optional and value in EMPTY):
+        elif value is not None and not (member.optional and value == member.blank):
             part = member.part
             if part is not None:
                 place = f"{path}.{kind.wire_name(member.field)}"
@@ -144,7 +145,10 @@ def _known(kind: type[Part]) -> dict[str, Known]:
     known = {}
     for name, field in kind.model_fields.items():
         part, listed = _part_in(field.annotation)
-        known[kind.wire_name(name).lower()] = Known(name, part, listed, not field.is_required())
+        many = listed or get_origin(field.annotation) is Sequence
+        # CM refuses the whole request for an empty value of another type, such as [] for an object.
+        blank: object = [] if many else "" if part is None else {}
+        known[kind.wire_name(name).lower()] = Known(name, part, listed, not field.is_required(), blank)
     return known | {other.lower(): known[name] for other, name in kind.spellings.items()}
 
 

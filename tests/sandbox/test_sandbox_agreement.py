@@ -53,11 +53,11 @@ def broken(document: dict[str, Any], place: Place) -> Iterator[dict[str, Any]]:
     changes: list[Any] = [None]
     match value:
         case list():
-            changes += [value * 12, 7]
+            changes += [value * 12, 7, "", {}]
         case dict():
-            changes += ["a", [7]]
+            changes += ["a", [7], "", []]
         case _:
-            changes += ["a" * 5000, [7], {"$x": 7}]
+            changes += ["a" * 5000, [7], {"$x": 7}, [], {}]
     for change in changes:
         other = copy.deepcopy(document)
         holder: Any = other
