@@ -39,5 +39,5 @@ def run_python(page: str, **names: Any) -> dict[str, Any]:
     for sample in samples(page, "python"):
         # Blank lines before it, so that a traceback names the page's own line.
         code = compile("\n" * (sample.line - 1) + sample.text, str(sample.page), "exec")
-        exec(code, namespace)  # noqa: S102 - our own page
+        exec(code, namespace)
     return namespace
