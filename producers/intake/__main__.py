@@ -56,8 +56,8 @@ def _listener(host: str, port: int) -> socket.socket:
     except OSError as error:
         wrong = "HOST" if isinstance(error, socket.gaierror) else "PORT"
         raise SettingsError(wrong, f"cannot listen on {host}, port {port} ({error.strerror})") from None
-    # Connections inherit it. asyncio sets it only on sockets that name their protocol, which these don't; without it
-    # an answer in two writes waits 40 ms for the peer to confirm the first.
+    # Connections inherit it. asyncio sets it only on sockets that name their protocol, which these don't; and
+    # without it an answer in two writes waits 40 ms for the peer to confirm the first.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 

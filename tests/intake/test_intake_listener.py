@@ -8,7 +8,7 @@ from producers.intake.__main__ import _listener
 
 
 def test_no_answer_waits_for_the_peer_to_confirm_its_first_half() -> None:
-    """Each accepted connection sends at once what is written: Nagle's algorithm would cost 40 ms an answer."""
+    """A connection sends at once what is written: Nagle's algorithm would cost 40 ms an answer."""
     with (
         _listener("127.0.0.1", 0) as listener,
         socket.create_connection(listener.getsockname(), timeout=10),
