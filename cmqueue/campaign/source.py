@@ -24,7 +24,6 @@ _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _HEAD = 64 * 1024  #: bytes looked at to tell the kind
 _NAME = re.compile(r"[^\W\d][\w-]*(?: [\w-]+){0,2}")
 _LONGEST_NAME = 40  #: characters
-_DIGITS = re.compile(r"\d")
 _MOST_DIGITS = 5  #: in the name of a column; what has more may be a number
 _MOST_NAMES = 8
 
@@ -112,10 +111,7 @@ class Source:
 
     def _told(self) -> str:
         """The columns as an error may show them: a file without a header has numbers in their place."""
-        if any(
-            len(column) > _LONGEST_NAME or len(_DIGITS.findall(column)) >= _MOST_DIGITS
-            for column in self.columns
-        ):
+        if not all(map(_is_shown, self.columns)):
             return ""
         more = ", …" if len(self.columns) > _MOST_NAMES else ""
         return ", ".join(self.columns[:_MOST_NAMES]) + more
@@ -243,6 +239,11 @@ def shown(name: str) -> str:
     """A name as an error may show it: one that looks like a name."""
     is_name = len(name) <= _LONGEST_NAME and _NAME.fullmatch(name)
     return name if is_name else "(some name)"
+
+
+def _is_shown(column: str) -> bool:
+    digits = sum(map(str.isdigit, column))
+    return len(column) <= _LONGEST_NAME and digits < _MOST_DIGITS and column.isprintable()
 
 
 def joined(names: Sequence[str]) -> str:

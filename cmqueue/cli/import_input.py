@@ -16,6 +16,7 @@ from cmqueue.campaign.badfile import BadFile, beside
 from cmqueue.campaign.mailing import Mailing
 from cmqueue.campaign.source import Source, Unreadable, opened
 from cmqueue.campaign.spool import spooled
+from cmqueue.cli.page import clean
 from cmqueue.errors import InvalidMessage
 from cmqueue.lane import Lane
 from cmqueue.message import Content, Options
@@ -33,7 +34,7 @@ def source_of(stack: ExitStack, given: str, number_column: str | None) -> Source
     file: IO[bytes] = stack.enter_context(_open(path, "FILE"))
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # a pipe can be read but once
         file = stack.enter_context(spooled(file))  # type: ignore[arg-type]  # a BufferedReader
-    return opened(file, path.name, number_column=number_column)
+    return opened(file, clean(path.name), number_column=number_column)
 
 
 def bad_file(asked: str | None, given: str, source: Source) -> BadFile:

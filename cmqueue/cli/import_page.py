@@ -12,7 +12,7 @@ from cmqueue.campaign.census import Country, Doubt
 from cmqueue.campaign.mailing import Mailing
 from cmqueue.campaign.preflight import Finish, Preflight
 from cmqueue.campaign.source import DELIMITERS, Csv, Source
-from cmqueue.cli.page import counted, write_fields, write_wrapped
+from cmqueue.cli.page import clean, counted, write_fields, write_wrapped
 from cmqueue.row import iso
 
 _MOST = 6  #: reasons, countries, characters that are told
@@ -40,7 +40,9 @@ def write_preflight(
         ]
     )
     if found.bad:
-        click.echo("\nbad rows" + (f", kept in {bad.path}" if bad.path else "; --bad FILE keeps them"))
+        click.echo(
+            "\nbad rows" + (f", kept in {clean(str(bad.path))}" if bad.path else "; --bad FILE keeps them")
+        )
         reasons = sorted(found.reasons.items(), key=lambda reason: -reason[1].rows)
         for problem, reason in reasons[:_MOST]:
             lines = _lines(reason.lines, reason.rows)

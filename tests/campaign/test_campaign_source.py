@@ -175,6 +175,7 @@ def test_a_column_that_is_asked_for(tmp_path: Path) -> None:
         ("name,mobile\na,1\n", None, r"name the one .* by --to \(the columns are name, mobile\)"),
         ("name,mobile\na,1\n", "handy", r"no column of the name in --to \(the columns are name, mobile\)"),
         ("+31600000001,Ann\n+31600000002,Bob\n", None, "does it begin with a header"),
+        ("name,\x1b[2J\na,1\n", None, "does it begin with a header"),
         ("number,Mobile,MOBILE\n", "mobile", "has 2 columns called mobile"),
     ],
 )
