@@ -1,11 +1,18 @@
-"""The outbox for asyncio: the same calls, made in threads so that no event loop waits for Redis."""
+"""The outbox for asyncio: the same calls, made in threads so that no event loop waits for Redis.
+
+The threads are its own. The event loop's, which also resolve names, would all be taken while Redis is away.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+import os
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import partial
 from itertools import islice
-from typing import Any, Self
+from typing import Any, ParamSpec, Self, TypeVar
 
 from cmqueue.audit import Audit
 from cmqueue.message import Content, Message
@@ -16,6 +23,10 @@ from cmqueue.state import State
 from cmqueue.status import Status
 
 PAGE = 500  #: results fetched at once: a thread hop per message would cost more than the message
+THREADS = 16  #: calls at once; more of them wait
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class AsyncOutbox:
@@ -26,13 +37,27 @@ class AsyncOutbox:
     """
 
     def __init__(self, settings: LibrarySettings) -> None:
-        self.outbox = Outbox(settings)
+        self._begin(Outbox(settings))
+
+    def _begin(self, outbox: Outbox) -> None:
+        self.outbox = outbox
+        self._threads: ThreadPoolExecutor | None = None
+        self._pid = 0
+
+    async def _in_thread(self, call: Callable[P, T], /, *given: P.args, **named: P.kwargs) -> T:
+        """What `call` gives, or raises, in a thread that has the caller's context."""
+        threads = self._threads
+        if threads is None or self._pid != os.getpid():  # a fork takes no threads along
+            threads = self._threads = ThreadPoolExecutor(THREADS, "cmqueue-async")
+            self._pid = os.getpid()
+        work = partial(copy_context().run, call, *given, **named)
+        return await asyncio.get_running_loop().run_in_executor(threads, work)
 
     @classmethod
     def of(cls, outbox: Outbox) -> Self:
         """The asynchronous side of an outbox that exists, such as a test's; closing one closes both."""
         made = cls.__new__(cls)
-        made.outbox = outbox
+        made._begin(outbox)  # noqa: SLF001 - its own
         return made
 
     @classmethod
@@ -46,7 +71,10 @@ class AsyncOutbox:
 
     async def close(self) -> None:
         """Give the connections back."""
-        await asyncio.to_thread(self.outbox.close)
+        await self._in_thread(self.outbox.close)
+        threads, self._threads = self._threads, None
+        if threads is not None:
+            threads.shutdown(wait=False)
 
     async def __aenter__(self) -> Self:
         return self
@@ -63,7 +91,7 @@ class AsyncOutbox:
         **options: Any,
     ) -> Receipt:
         """As `Outbox.enqueue`."""
-        return await asyncio.to_thread(self.outbox.enqueue, message, lane=lane, account=account, **options)
+        return await self._in_thread(self.outbox.enqueue, message, lane=lane, account=account, **options)
 
     async def enqueue_many(
         self,
@@ -78,7 +106,7 @@ class AsyncOutbox:
 
         `messages` are iterated in a thread, one at a time.
         """
-        results = await asyncio.to_thread(
+        results = await self._in_thread(
             self.outbox.enqueue_many,
             messages,
             lane=lane,
@@ -87,7 +115,7 @@ class AsyncOutbox:
             **options,
         )
         while True:
-            page, failure = await asyncio.to_thread(_page, results)
+            page, failure = await self._in_thread(_page, results)
             for result in page:
                 yield result
             if failure is not None:
@@ -106,7 +134,7 @@ class AsyncOutbox:
         **options: Any,
     ) -> Broadcast:
         """As `Outbox.broadcast`. `recipients` are iterated in a thread."""
-        return await asyncio.to_thread(
+        return await self._in_thread(
             self.outbox.broadcast,
             content,
             recipients,
@@ -118,27 +146,27 @@ class AsyncOutbox:
 
     async def status(self, id: str) -> Status | None:
         """As `Outbox.status`."""
-        return await asyncio.to_thread(self.outbox.status, id)
+        return await self._in_thread(self.outbox.status, id)
 
     async def states(self, ids: Sequence[str]) -> list[State | None]:
         """As `Outbox.states`."""
-        return await asyncio.to_thread(self.outbox.states, ids)
+        return await self._in_thread(self.outbox.states, ids)
 
     async def explain(self, id: str) -> str | None:
         """As `Outbox.explain`."""
-        return await asyncio.to_thread(self.outbox.explain, id)
+        return await self._in_thread(self.outbox.explain, id)
 
     async def cancel(self, id: str) -> Cancellation:
         """As `Outbox.cancel`."""
-        return await asyncio.to_thread(self.outbox.cancel, id)
+        return await self._in_thread(self.outbox.cancel, id)
 
     async def redis_setting(self, name: str) -> str:
         """As `Outbox.redis_setting`."""
-        return await asyncio.to_thread(self.outbox.redis_setting, name)
+        return await self._in_thread(self.outbox.redis_setting, name)
 
     async def audit(self, *, recount: bool = False) -> Audit:
         """As `Outbox.audit`."""
-        return await asyncio.to_thread(self.outbox.audit, recount=recount)
+        return await self._in_thread(self.outbox.audit, recount=recount)
 
 
 def _page(results: Iterator[Receipt | Refusal]) -> tuple[list[Receipt | Refusal], Exception | None]:

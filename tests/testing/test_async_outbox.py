@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -136,6 +138,41 @@ def test_calls_run_beside_each_other(world: World) -> None:
         return {receipt.id for receipt in receipts}
 
     assert 50 == len(run(world, work))
+
+
+def test_an_outage_leaves_the_loops_threads_alone(memory: MemoryOutbox) -> None:
+    """As many calls as wait for Redis, the app's own work in threads goes on."""
+    waiting = threading.Event()
+    memory.audit = lambda **_: waiting.wait(20)  # type: ignore[method-assign, assignment]
+
+    async def work() -> str:
+        outbox = AsyncOutbox.of(memory)
+        calls = [asyncio.create_task(outbox.audit()) for _ in range(100)]
+        told = await asyncio.wait_for(asyncio.to_thread(lambda: "done"), 10)
+        waiting.set()
+        await asyncio.gather(*calls)
+        await outbox.close()
+        return told
+
+    assert "done" == asyncio.run(work())
+
+
+def test_a_thread_has_the_callers_context(memory: MemoryOutbox) -> None:
+    """What structlog has bound for a request is bound in its calls."""
+    request = contextvars.ContextVar("request", default="none")
+    heard: list[str] = []
+
+    def messages() -> Iterator[dict[str, str]]:
+        heard.append(request.get())
+        yield HELLO
+
+    async def work() -> None:
+        request.set("seventeen")
+        async for _ in AsyncOutbox.of(memory).enqueue_many(messages()):
+            pass
+
+    asyncio.run(work())
+    assert ["seventeen"] == heard
 
 
 def test_it_opens_and_closes(outbox: Outbox) -> None:
