@@ -123,8 +123,11 @@ def _in_unicode(text: str) -> Count:
 
 
 def _foreign(text: str) -> tuple[Foreign, ...]:
-    found = Counter(_FOREIGN.findall(text))
-    return tuple([Foreign(character, times, text.index(character) + 1) for character, times in found.items()])
+    found, at = [], 0
+    for character, times in Counter(_FOREIGN.findall(text)).items():  # in the order in which they first appear
+        at = text.index(character, at)
+        found.append(Foreign(character, times, at + 1))
+    return tuple(found)
 
 
 def _septets(text: str) -> tuple[int, int]:
