@@ -124,7 +124,7 @@ def _in_unicode(text: str) -> Count:
 
 def _foreign(text: str) -> tuple[Foreign, ...]:
     found, at = [], 0
-    for character, times in Counter(_FOREIGN.findall(text)).items():  # in the order in which they first appear
+    for character, times in Counter(_FOREIGN.findall(text)).items():  # in the order of their first appearance
         at = text.index(character, at)
         found.append(Foreign(character, times, at + 1))
     return tuple(found)

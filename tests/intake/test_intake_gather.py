@@ -213,3 +213,40 @@ def test_small_requests_wait_for_a_silent_redis(
     assert not any("Too many" in answer.json()["details"] for answer in told)
     accepted = sum(answer.status_code == 200 for answer in told)
     assert accepted == sum(len(event["ids"]) for event in intake.events("request.accepted")) - 1
+
+
+def test_a_crowd_shares_its_content(
+    own_redis: RunningServer, own_queue: Outbox, start: Callable[..., IntakeProcess]
+) -> None:
+    """Many recipients of a msg: rows, ids and keys are each one's own, the content lies in Redis once."""
+    intake, queue = start(own_redis.url), own_queue
+    crowd = [f"0031600000{at:03}" for at in range(300, 325)] + ["bad", "0031600000300"]
+    document = request_of(
+        msg("0031600000001", text="alone"), msg(*crowd, text="to all", reference="sale"), msg("+447700900001")
+    )
+
+    first, again = (intake.post(document, Idempotency_Key="crowd", Cmqueue_Ids="1") for _ in range(2))
+
+    assert (200, 201) == (first.status_code, first.json()["errorCode"])
+    numbers = ["0031600000001", *crowd, "+447700900001"]
+    assert [(to, 303 if to == "bad" else 0) for to in numbers] == [
+        (row["to"], row["messageErrorCode"]) for row in first.json()["messages"]
+    ]
+    assert first.json() == again.json()
+    ids = [row["id"] for row in first.json()["messages"] if "id" in row]
+    assert len(numbers) - 1 == len(set(ids)) == queue.audit().enqueued
+    partition = queue.registry.partition("default")
+    assert [b"26"] == queue.scripts.client.hvals(f"{partition.prefix}content_refs")
+    status = queue.status(ids[5])
+    assert status is not None
+    assert "sale" == status.client_reference
+    assert queue.audit(recount=True).balanced
+
+
+def test_a_crowd_whose_options_are_wrong_is_told_by_row(intake: IntakeProcess) -> None:
+    """What the library refuses of what they share is a row's fault for each of them."""
+    crowd = [f"0031600000{at:03}" for at in range(300, 325)]
+
+    answer = intake.post(request_of(msg(*crowd, reference="r" * 65)))
+
+    assert [(to, "Rejected", 305) for to in crowd] == rows_of(answer)

@@ -280,6 +280,29 @@ def test_what_the_net_client_sends(scene: Scene) -> None:
     scene.check((ours.status_code, ours.json()), (cms.status_code, cms.json()))
 
 
+def test_what_the_php_client_sends(scene: Scene) -> None:
+    """Nor is there PHP: its spelling of the grouping, both numbers of parts, a text of several."""
+    message = {
+        "from": "cm.com",
+        "to": [{"number": number(22)}, {"number": number(23)}],
+        "body": {"content": "Zażółć gęślą jaźń. " * 12, "type": "AUTO"},
+        "minimumNumberOfMessageParts": 1,
+        "maximumNumberOfMessageParts": 8,
+        "customgrouping3": "text-sdk-php-3.0.1",
+        "reference": "r22",
+    }
+    document = {"messages": {"authentication": {"producttoken": TOKEN}, "msg": [message]}}
+    headers = {"X-CM-SDK": "text-sdk-php-3.0.1", "Accept": "application/json"}
+
+    ours, cms = (
+        requests.post(url, json=document, headers=headers, timeout=30)
+        for url in (scene.intake.url + PATH, scene.cm.endpoint)
+    )
+
+    assert [4, 4] == [row["parts"] for row in ours.json()["messages"]]
+    scene.check((ours.status_code, ours.json()), (cms.status_code, cms.json()))
+
+
 # --- JavaScript --------------------------------------------------------------------------------------------
 
 ORDERS: dict[str, dict[str, Any]] = {
