@@ -1,7 +1,7 @@
 """From CM's JSON to parts: what a caller wrote by hand is checked by the rules of the builders.
 
 Names count in any case. Null counts as absent where a member may be absent, and so does an empty value of the
-member's own type ("", [] or {}), since CM's own clients write them. A refusal names the place in the document.
+member's own type ("", [] or {}), since CM's own clients write them. A refusal names the place.
 """
 
 from __future__ import annotations

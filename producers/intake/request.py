@@ -21,7 +21,8 @@ from cmqueue.message import Options
 from cmqueue.sms import count
 
 MOST_PARTS = 8  #: of a text, where the request names no number
-MOST_MESSAGES = 1000  #: items of `msg`, and recipients of one request, that CM takes
+MOST_MESSAGES = 1000  #: items of `msg`, and recipients of each, that CM takes
+MOST_IN_ALL = 10_000  #: recipients of one request, so that what it keeps in memory is bounded
 
 MALFORMED = 202
 MSG_ARRAY_INCORRECT = 203
@@ -141,9 +142,13 @@ def read_request(document: object) -> list[Msg]:
     if len(items) > MOST_MESSAGES:
         raise Refused(MSG_ARRAY_INCORRECT, f"{len(items)} msg items are more than {MOST_MESSAGES}")
     found = [_msg(item) for item in items]
-    recipients = sum(len(msg.recipients) for msg in found)
-    if recipients > MOST_MESSAGES:
-        raise Refused(MSG_ARRAY_INCORRECT, f"{recipients} recipients are more than {MOST_MESSAGES}")
+    recipients = [len(msg.recipients) for msg in found]
+    if max(recipients) > MOST_MESSAGES:
+        raise Refused(
+            MSG_ARRAY_INCORRECT, f"{max(recipients)} recipients of a msg are more than {MOST_MESSAGES}"
+        )
+    if sum(recipients) > MOST_IN_ALL:
+        raise Refused(MSG_ARRAY_INCORRECT, f"{sum(recipients)} recipients are more than {MOST_IN_ALL}")
     return found
 
 

@@ -43,6 +43,21 @@ def test_a_message_is_queued_and_told_in_cms_shape(intake: IntakeProcess, claime
     assert ["0031600000001"] == [job.number for job in claimed()]
 
 
+def test_more_than_a_thousand_recipients_in_several_msg(intake: IntakeProcess, queue: Outbox) -> None:
+    """CM's thousand is of each msg: two of 600 go in as crowds, 600 of two one by one."""
+    numbers = [f"003160000{n:04}" for n in range(600)]
+    before = queue.audit().enqueued
+    for document in (
+        request_of(msg(*numbers), msg(*numbers)),
+        request_of(*[msg(number, "0031600001000") for number in numbers]),
+    ):
+        answer = intake.post(document)
+
+        assert (200, 0) == (answer.status_code, answer.json()["errorCode"])
+        assert 1200 == len(answer.json()["messages"])
+    assert 2400 == queue.audit().enqueued - before
+
+
 def test_every_property_of_cms_reaches_the_wire(intake: IntakeProcess, claimed: Claimed) -> None:
     """What CM is sent is what the caller wrote; keys in any case, unknown ones left out."""
     rich = {"conversation": [{"text": "rich"}], "suggestions": [{"action": "Reply", "label": "Yes"}]}
