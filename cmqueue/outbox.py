@@ -389,6 +389,9 @@ def _overlapped(
         written = write(prepared)
         try:
             following = prepare()
+        except Exception:
+            yield prepared, written()  # it is queued, and its caller must not hear otherwise
+            raise
         except BaseException:
             with suppress(OutboxUnavailable):
                 written()

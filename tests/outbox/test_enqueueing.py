@@ -135,9 +135,11 @@ def test_a_source_that_breaks_takes_nothing_with_it(inside: Inside) -> None:
         yield from islice(_endless([]), CHUNK)
         raise LookupError
 
+    told: list[Receipt | Refusal] = []
     with pytest.raises(LookupError):
-        list(inside.outbox.enqueue_many(source()))
+        told.extend(inside.outbox.enqueue_many(source()))
 
+    assert CHUNK == len(told)  # what is written is told of before
     assert (CHUNK, 0, 1) == (
         inside.outbox.audit().enqueued,
         len(inside.client.connection_pool._in_use_connections),
