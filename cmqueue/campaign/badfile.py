@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, Self
@@ -46,7 +47,8 @@ class BadFile:
     def _begin(self, path: Path) -> None:
         # Not followed where it is a link: whoever laid it there would choose what is overwritten.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, PRIVATE)
-        os.fchmod(descriptor, PRIVATE)
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):  # /dev/null is everybody's
+            os.fchmod(descriptor, PRIVATE)
         self._file = os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="")
         self._writer = csv.writer(self._file)
         self._writer.writerow(["line", "reason", *self._columns])

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from cmqueue.campaign.source import Cell, Source, UnknownColumn, joined
+from cmqueue.campaign.source import Cell, Source, UnknownColumn, joined, shown
 from cmqueue.campaign.template import Template
 from cmqueue.channel import numbers_are_opaque
 from cmqueue.lane import Lane
@@ -127,6 +127,9 @@ def _values(source: Source, template: Template | None) -> Callable[[Any], Mappin
             f"the text names {joined(unknown)}, which {source.name} has no column for; "
             "a text with braces of its own begins with {=<% %>=}"
         )
+    for name in template.names:
+        if (found := source.columns.count(name)) > 1:
+            raise UnknownColumn(f"{source.name} has {found} columns called {shown(name)}")
     cells = [(name, source.cell(name)) for name in sorted(template.names)]
     return lambda row: {name: cell(row) for name, cell in cells}
 

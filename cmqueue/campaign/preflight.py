@@ -24,6 +24,7 @@ _MOST_REASONS = 50
 _OTHER = "something else"
 _FIELDS = {"to": "the number", "client_reference": "the reference", "text": "the text"}
 _MOST_LINES = 3
+_FIGURE = re.compile(r"[0-9]{7}\.00?\s*$")
 _PLACE = re.compile(r" at position [0-9]+")
 
 
@@ -85,7 +86,15 @@ class Finish:
 def numbered(source: Source, column: str, mailing: Mailing, region: str | None) -> Callable[[Any], str]:
     """From a row to its number in CM's form. Raises InvalidMessage."""
     cell, opaque = source.cell(column), mailing.opaque
-    return lambda row: parse_recipient(cell(row), opaque=opaque, default_region=region)
+
+    def number(row: Any) -> str:
+        written = cell(row)
+        if "." in written and not opaque and _FIGURE.search(written):
+            # The dot would go as a separator, and the zero make it another's number.
+            raise InvalidMessage("to", "ends as a decimal figure, .0", "a number as text")
+        return parse_recipient(written, opaque=opaque, default_region=region)
+
+    return number
 
 
 def look_over(

@@ -72,12 +72,12 @@ class Run:
             if mailing.individual:
                 self._each(outbox, source, mailing, rows, column=column, bad=bad, advanced=advanced)
             else:
-                cell = source.cell(column)
+                number = numbered(source, column, mailing, outbox.settings.default_region)
                 passed = -1
                 while self.rows > passed:
                     passed = self.rows
                     part = islice(rows, PART)
-                    self._broadcast(outbox, mailing, (cell(row) for _, row in part))
+                    self._broadcast(outbox, mailing, _good(number, part))
                     advanced(self.rows)
         except IdempotencyConflict:
             raise AlreadyBegun from None
@@ -102,6 +102,7 @@ class Run:
         )
         self.enqueued += made.enqueued
         self.before += made.duplicates
+        self.refused += len(made.refused)
         self.reference = None if mailing.individual else made.reference
 
     def _each(
@@ -136,12 +137,24 @@ class Run:
             if not isinstance(result, Refusal):
                 self.enqueued += not result.duplicate
                 self.before += result.duplicate
-            elif result.field == "idempotency_key":
+            else:
                 self.refused += 1
-                bad.add(line, "the number has another text already", row)
+                conflict = result.field == "idempotency_key"
+                reason = (
+                    "the number has another text already" if conflict else f"{result.field} {result.problem}"
+                )
+                bad.add(line, reason, row)
             if count % TOLD_EVERY == 0:
                 advanced(self.rows)
         advanced(self.rows)
+
+
+def _good(number: Callable[[Any], str], rows: Iterator[tuple[int, Any]]) -> Iterator[str]:
+    for _, row in rows:
+        try:
+            yield number(row)
+        except InvalidMessage:
+            continue
 
 
 def _shared(mailing: Mailing) -> dict[str, Any]:

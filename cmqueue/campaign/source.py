@@ -11,6 +11,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from operator import itemgetter
 from typing import IO, Any, NamedTuple, TypeAlias
 
@@ -22,6 +23,7 @@ DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _BOM = b"\xef\xbb\xbf"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _HEAD = 64 * 1024  #: bytes looked at to tell the kind
+_LONGEST_LINE = 1 << 20  #: characters
 _NAME = re.compile(r"[^\W\d][\w-]*(?: [\w-]+){0,2}")
 _LONGEST_NAME = 40  #: characters
 _MOST_DIGITS = 5  #: in the name of a column; what has more may be a number
@@ -65,12 +67,10 @@ class Source:
 
     def rows(self) -> Iterator[tuple[int, Row | Malformed]]:
         """Each row with the line that it begins at. Raises Unreadable."""
-        if self._now() != self._stamp:
-            raise Unreadable(f"{self.name} was changed while it was read; start again")
         text = self._text()
         readable = True
         try:
-            yield from self._read(text)
+            yield from self._read(self._lines(text))
         except UnicodeDecodeError:
             readable = False
         finally:
@@ -116,15 +116,26 @@ class Source:
         more = ", …" if len(self.columns) > _MOST_NAMES else ""
         return ", ".join(self.columns[:_MOST_NAMES]) + more
 
-    def _read(self, text: io.TextIOWrapper) -> Iterator[tuple[int, Row | Malformed]]:
+    def _read(self, lines: Iterator[str]) -> Iterator[tuple[int, Row | Malformed]]:
         raise NotImplementedError
+
+    def _lines(self, text: io.TextIOWrapper) -> Iterator[str]:
+        """The lines of `text`. One of any length would take any memory: that is no file of rows."""
+        for line, written in enumerate(iter(partial(text.readline, _LONGEST_LINE), ""), start=1):
+            if len(written) == _LONGEST_LINE and not written.endswith(("\r", "\n")):
+                raise Unreadable(f"{self.name}: line {line} has more than {_LONGEST_LINE:,} characters")
+            yield written
 
     def _text(self) -> io.TextIOWrapper:
         """The file from its beginning, after a byte order mark."""
         self._file.seek(0)
         if self._file.read(len(_BOM)) != _BOM:
             self._file.seek(0)
-        return io.TextIOWrapper(self._file, encoding="utf-8", newline="")
+        return io.TextIOWrapper(_Watched(self._file, self._unchanged), encoding="utf-8", newline="")
+
+    def _unchanged(self) -> None:
+        if self._now() != self._stamp:
+            raise Unreadable(f"{self.name} was changed while it was read")
 
     def _not_utf_8(self) -> Unreadable:
         self._file.seek(0)
@@ -134,6 +145,29 @@ class Source:
     def _now(self) -> tuple[int, int]:
         stat = os.fstat(self._file.fileno())
         return stat.st_size, stat.st_mtime_ns
+
+
+class _Watched(io.BufferedIOBase):
+    """`file`, asked after each piece whether it is still what it was.
+
+    Of a file that is written to meanwhile two halves of different rows would make one, of a number that
+    nobody gave.
+    """
+
+    def __init__(self, file: IO[bytes], unchanged: Callable[[], None]) -> None:
+        self._file, self._unchanged = file, unchanged
+
+    @property
+    def name(self) -> str:
+        return ""
+
+    def readable(self) -> bool:
+        return True
+
+    def read1(self, size: int = -1, /) -> bytes:
+        piece: bytes = self._file.read(size)
+        self._unchanged()
+        return piece
 
 
 class Csv(Source):
@@ -160,7 +194,7 @@ class Csv(Source):
         text = self._text()
         cells: list[str] | None = []
         try:
-            reader = csv.reader(text, delimiter=delimiter, strict=True)
+            reader = csv.reader(self._lines(text), delimiter=delimiter, strict=True)
             cells = next((cells for cells in reader if cells), [])
         except UnicodeDecodeError:
             cells = None
@@ -172,21 +206,31 @@ class Csv(Source):
             raise self._not_utf_8()
         return [cell.strip() for cell in cells]
 
-    def _read(self, text: io.TextIOWrapper) -> Iterator[tuple[int, Row | Malformed]]:
-        reader = csv.reader(text, delimiter=self.delimiter, strict=True)
+    def _read(self, lines: Iterator[str]) -> Iterator[tuple[int, Row | Malformed]]:
+        kept: list[str] = []  # the lines of the row that is read
+
+        def keeping() -> Iterator[str]:
+            for written in lines:
+                kept.append(written)
+                yield written
+
+        reader = csv.reader(keeping(), delimiter=self.delimiter, strict=True)
         next(cells for cells in reader if cells)
+        kept.clear()
         width = len(self.columns)
         line = reader.line_num + 1
         while True:
             try:
                 for cells in reader:
+                    kept.clear()
                     if len(cells) == width:
                         yield line, cells
                     elif cells:
                         yield line, Malformed(f"has {len(cells)} cells, the header {width}", cells)
                     line = reader.line_num + 1
             except csv.Error as error:
-                yield line, Malformed(_csv_problem(error))
+                yield line, Malformed(_csv_problem(error), "".join(kept))
+                kept.clear()
                 line = reader.line_num + 1
             else:
                 return
@@ -210,16 +254,31 @@ class Jsonl(Source):
 
         return text
 
-    def _read(self, text: io.TextIOWrapper) -> Iterator[tuple[int, Row | Malformed]]:
-        decode = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str).decode
-        for line, written in enumerate(text, start=1):
+    def _read(self, lines: Iterator[str]) -> Iterator[tuple[int, Row | Malformed]]:
+        decode = json.JSONDecoder(
+            parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_each_once
+        ).decode
+        for line, written in enumerate(lines, start=1):
             try:
                 row = decode(written)
+            except _Twice:
+                yield line, Malformed("has a name twice", written)
             except (ValueError, RecursionError):
                 if not written.isspace():
                     yield line, Malformed("is not JSON", written)
             else:
                 yield line, row if type(row) is dict else Malformed("is not an object of JSON", written)
+
+
+class _Twice(ValueError):
+    """An object of JSON gives one name two values: which one is meant?"""
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _Twice
+    return found
 
 
 def opened(file: IO[bytes], name: str, *, number_column: str | None = None) -> Source:

@@ -28,6 +28,8 @@ STANDARD_INPUT = "-"
 def source_of(stack: ExitStack, given: str, number_column: str | None) -> Source:
     """The rows of the file `given`, open until `stack` is. Raises Unreadable."""
     if given == STANDARD_INPUT:
+        if sys.stdin is None:
+            raise Unreadable("standard input is closed")
         spool = stack.enter_context(spooled(sys.stdin.buffer))
         return opened(spool, "standard input", number_column=number_column)
     path = Path(given)

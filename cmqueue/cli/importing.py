@@ -127,6 +127,7 @@ def _import(
     """Look over, ask, enqueue. What there is to tell as JSON comes into `told`."""
     from cmqueue.campaign.preflight import finish, look_over  # noqa: PLC0415 - after what it needs
     from cmqueue.campaign.run import Run  # noqa: PLC0415 - the same
+    from cmqueue.campaign.source import Unreadable  # noqa: PLC0415 - the same
     from cmqueue.cli.import_input import STANDARD_INPUT, bad_file, mailing_of, source_of  # noqa: PLC0415 - the same
     from cmqueue.cli.import_page import as_object, write_preflight  # noqa: PLC0415 - the same
     from cmqueue.cli.progress import Stop, progress  # noqa: PLC0415 - the same
@@ -159,6 +160,8 @@ def _import(
                 run.enqueue(outbox, source, mailing, advanced=bar, stopped=stop, **common)
         except OutboxUnavailable as error:
             problem = error.problem
+        except Unreadable as error:
+            problem = str(error)
         except KeyboardInterrupt:  # the second one: what is under way is not counted
             problem = "interrupted"
     if stop() and run.rows < found.rows:
@@ -190,7 +193,7 @@ def _agreed(found: Preflight, *, standard_input: bool) -> bool:
     """Whether whoever sits at the terminal agrees; nobody does, so nobody disagrees, where there is none."""
     question = f"Enqueue {counted(found.messages, 'message')}? [y/N] "
     if not standard_input:
-        if not sys.stdin.isatty():
+        if sys.stdin is None or not sys.stdin.isatty():  # None is one that is closed
             return True
         click.echo(question, nl=False, err=True)
         answer = sys.stdin.readline()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import stat
 import struct
 import time
@@ -99,6 +100,19 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     assert "kept" == (tmp_path / "victim").read_text()
 
 
+def test_what_is_no_file_keeps_its_readers(tmp_path: Path) -> None:
+    """Bad rows may go to /dev/null or a pipe, which is not taken from others by that, not even by root."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    pipe.chmod(0o666)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    with BadFile(pipe, ()) as bad:
+        bad.add(2, "no", [])
+    os.close(reading)
+
+    assert 0o666 == stat.S_IMODE(pipe.stat().st_mode)
+
+
 def test_bad_rows_lie_beside_the_file() -> None:
     """people.csv leaves people.bad.csv."""
     assert Path("a/people.bad.csv") == beside(Path("a/people.csv"))
@@ -159,6 +173,12 @@ def test_a_name_that_the_file_lacks(tmp_path: Path) -> None:
         looked_over(source(rows(2), tmp_path), mailing("Hi {firstname}"))
 
 
+def test_a_name_that_two_columns_have(tmp_path: Path) -> None:
+    """Which of them is meant nobody knows, so nobody is sent either."""
+    with pytest.raises(UnknownColumn, match="has 2 columns called first_name"):
+        looked_over(source(f"number,first_name,first_name\n{number(1)},Ann,Bob\n", tmp_path), mailing(HELLO))
+
+
 def test_a_reference_column_that_the_file_lacks(tmp_path: Path) -> None:
     """The same holds for your own handle."""
     with pytest.raises(UnknownColumn, match="--reference-column"):
@@ -176,6 +196,14 @@ def test_a_reference_that_is_too_long(tmp_path: Path) -> None:
 def test_national_numbers(tmp_path: Path) -> None:
     """They are read by the default region."""
     assert 1 == looked_over(source("number\n0600000001\n", tmp_path), mailing(), region="NL").good
+
+
+@pytest.mark.parametrize("written", ["+31600000001.0", "0031600000001.00 ", "491700000001.0"])
+def test_a_number_that_became_a_figure(tmp_path: Path, written: str) -> None:
+    """The .0 that programs write behind a figure is no digit of a number: with it the number is another's."""
+    found = looked_over(source(f"number\n{written}\n+31 6.00.00.00.00\n", tmp_path), mailing(), region="DE")
+
+    assert (1, [2]) == (found.good, found.reasons["the number ends as a decimal figure, .0"].lines)
 
 
 def test_reasons_are_bounded(tmp_path: Path) -> None:

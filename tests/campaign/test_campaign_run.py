@@ -18,6 +18,7 @@ from cmqueue.campaign.run import AlreadyBegun, Run
 from cmqueue.campaign.source import Source
 from cmqueue.lane import Lane
 from cmqueue.message import Options
+from cmqueue.receipt import Refusal
 from cmqueue.settings import LibrarySettings
 
 COUNT = 60
@@ -190,9 +191,23 @@ def test_the_options_reach_the_messages(outbox: Outbox, tmp_path: Path) -> None:
 
 def test_bad_rows_stop_no_other(outbox: Outbox, tmp_path: Path) -> None:
     """What the pre-flight found bad falls out again."""
-    text = rows(2) + "oops,x\n1\n" + f"{number(2)},\n"
+    text = rows(2) + "oops,x\n1\n" + f"{number(2)},\n{number(3)}.0,x\n"
     for kind, reached_now in (("fixed", 3), ("names", 2)):
         assert reached_now == enqueued(outbox, source(text, tmp_path), KINDS[kind]).enqueued
+
+
+def test_what_the_outbox_refuses_is_kept(
+    outbox: Outbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row that is refused for whatever reason is counted and kept, also one that looked good before."""
+    refusal = Refusal(0, "text", "is refused", "")
+    monkeypatch.setattr(outbox, "enqueue_many", lambda messages, **_: (refusal for _ in messages))
+    run, bad = Run(), BadFile(tmp_path / "x.csv", ("number", "first_name"))
+    with bad:
+        run.enqueue(outbox, source(rows(1), tmp_path), mailing(HELLO), column="number", bad=bad)
+
+    assert 1 == run.refused
+    assert f"2,text is refused,{number(0)},Name 0" in (tmp_path / "x.csv").read_text()
 
 
 def test_a_whole_content(outbox: Outbox, tmp_path: Path) -> None:

@@ -12,6 +12,9 @@ import pytest
 from campaigns import HELLO, TEXT, Command, jobs, number, once_each, reached, rows
 
 from cmqueue import Outbox
+from cmqueue.campaign.run import Run
+from cmqueue.campaign.source import Unreadable
+from cmqueue.cli import main
 from cmqueue.cli.import_page import span
 from cmqueue.cli.progress import lines
 
@@ -184,6 +187,39 @@ def test_names_of_columns(run: Command, outbox: Outbox, people: Path) -> None:
     status = outbox.status(partition.code + key)
     assert status is not None
     assert "order-17" == status.client_reference
+
+
+def test_a_file_that_changes_while_it_is_enqueued(
+    outbox: Outbox, people: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It tells how far it came, as JSON too, for some of it was enqueued."""
+
+    def changed(run: Run, *_: object, **_given: object) -> None:
+        run.rows, run.enqueued = 7, 5
+        raise Unreadable("people.csv was changed while it was read")
+
+    monkeypatch.setattr(Run, "enqueue", changed)
+    monkeypatch.setenv("CMQUEUE_REDIS_URL", outbox.settings.redis_url)
+    monkeypatch.chdir(people.parent)
+    code = main([*IMPORT, "--yes", "--json"])
+    said = capsys.readouterr()
+
+    assert 1 == code
+    assert 5 == json.loads(said.out)["result"]["enqueued"]
+    assert "was changed while it was read, after 7 of 10 rows" in said.err
+
+
+@pytest.mark.parametrize(("file", "code"), [("people.csv", 0), ("-", 1)])
+def test_without_a_standard_input(
+    outbox: Outbox, people: Path, monkeypatch: pytest.MonkeyPatch, file: str, code: int
+) -> None:
+    """Where it is closed nobody is asked, and there is nothing to read."""
+    monkeypatch.setattr(sys, "stdin", None)
+    monkeypatch.setenv("CMQUEUE_REDIS_URL", outbox.settings.redis_url)
+    monkeypatch.chdir(people.parent)
+
+    assert code == main(["import", file, *IMPORT[2:]])
+    assert (0 if code else 10) == outbox.audit().enqueued
 
 
 def test_where_bad_rows_go(run: Command, mixed: Path, tmp_path: Path) -> None:
