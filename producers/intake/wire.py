@@ -10,6 +10,7 @@ import asyncio
 import time
 from typing import Any
 
+import h11
 import structlog
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -17,6 +18,7 @@ from producers.intake.answer import INTERNAL_ERROR, Answer
 from producers.intake.request import MALFORMED
 
 WRITE_SECONDS = 30  #: for a peer to read an answer that is larger than the buffers
+PIECE_BYTES = 16 << 10  #: h11 sees no more at once
 LINE_SECONDS = 10  #: at most one log line in so many seconds tells of connections turned away
 
 log = structlog.get_logger("cmqueue.intake")
@@ -62,11 +64,13 @@ class BoundedProtocol(H11Protocol):
     bounds: Bounds
     _head_timer: asyncio.TimerHandle | None = None
     _write_timer: asyncio.TimerHandle | None = None
-    _heard = False
+    _heard = False  #: whether there is a part of a request that is not answered
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        if len(self.connections) <= self.bounds.connections:
+        # Requests whose peer has gone count too: they are in the works until they end.
+        most = self.bounds.connections
+        if len(self.connections) <= most and len(self.tasks) < most:
             self._expect_head()
             return
         self.bounds.tell()
@@ -79,13 +83,25 @@ class BoundedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        self._heard = True
+        """In pieces: h11 bounds a head by what it has of it, so one that came at once would have no bound."""
+        for begin in range(0, len(data), PIECE_BYTES):
+            if not self.transport.is_closing():
+                self._piece_received(data[begin : begin + PIECE_BYTES])
+
+    def _piece_received(self, data: bytes) -> None:
         cycle = self.cycle
         super().data_received(data)
         if self.cycle is not cycle:  # the head of a request is complete
             self._head_came()
-        elif self._head_timer is None and (cycle is None or cycle.response_complete):
-            self._expect_head()
+        elif cycle is None or cycle.response_complete:
+            self._heard = self.conn.their_state is not h11.IDLE or bool(self.conn.trailing_data[0])
+            if cycle is not None and not self._heard:  # the end of a body that was not waited for
+                self._head_came()
+                self.timeout_keep_alive_task = self.loop.call_later(
+                    self.timeout_keep_alive, self.timeout_keep_alive_handler
+                )
+            elif self._head_timer is None:
+                self._expect_head()
 
     def _expect_head(self) -> None:
         if not self.transport.is_closing():
@@ -98,7 +114,7 @@ class BoundedProtocol(H11Protocol):
 
     def _head_is_late(self) -> None:
         self._head_timer = None
-        if self._heard:  # who only connected might take it for the answer to a later request
+        if self._heard:  # who asked for nothing might take it for the answer to a later request
             self.transport.write(self.bounds.late)
         self.transport.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import socket
@@ -127,6 +128,28 @@ def test_an_idle_connection_is_kept(hurried: IntakeProcess) -> None:
             connection.sendall(head(method="GET", path="/health"))
             assert 200 == answer_on(connection)[0].status
             time.sleep(0.7)  # more than the seconds of a head; there is nothing to wait for
+
+
+def test_a_body_that_comes_after_its_answer_leaves_the_connection_as_it_was(hurried: IntakeProcess) -> None:
+    """Many clients send head and body one after the other; a wrong token is answered in between.
+
+    The connection is idle then: no 408 comes that a client would take for the answer to its next request.
+    """
+    with connected(hurried) as connection:
+        connection.sendall(head(f"Content-Length: {len(BODY)}"))
+        assert 400 == answer_on(connection)[0].status
+        connection.sendall(BODY)
+        time.sleep(0.7)  # more than the seconds of a head
+        connection.sendall(head(method="GET", path="/health"))
+        assert 200 == answer_on(connection)[0].status
+
+
+def test_a_long_head_that_comes_at_once_is_refused(intake: IntakeProcess) -> None:
+    """What h11 gets in one piece it would take, however long, and keep while the request is in the works."""
+    with connected(intake) as connection:
+        connection.sendall(head("X: " + "a" * 60_000, method="GET", path="/health"))
+        assert 400 == answer_on(connection)[0].status
+        assert is_closed(connection)
 
 
 def test_the_number_of_connections_is_bounded(hurried: IntakeProcess) -> None:
@@ -325,6 +348,37 @@ def test_who_does_not_read_is_cut_off() -> None:
             eventually(lambda: server.server_state.connections)
             eventually(lambda: not server.server_state.connections, seconds=5)
     finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+def test_requests_of_peers_that_have_gone_are_bounded() -> None:
+    """A request goes on when its peer has closed the connection: connections alone would bound nothing."""
+    most, began, over = 5, 0, threading.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        nonlocal began
+        began += 1
+        await asyncio.to_thread(over.wait, 20)
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    protocol = bounded(connections=most, seconds=5)
+    server = uvicorn.Server(uvicorn.Config(app, http=protocol, lifespan="off", log_config=None))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        for n in range(4 * most):
+            with socket.create_connection(listener.getsockname(), timeout=5) as connection:
+                connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                eventually(lambda n=n: began > n or began >= most)
+                if n >= most:
+                    assert b"503" in connection.recv(100)
+            eventually(lambda: not server.server_state.connections)
+        assert most == began == len(server.server_state.tasks)
+    finally:
+        over.set()
         server.should_exit = True
         thread.join(10)
 
