@@ -41,13 +41,14 @@ class Preflight:
     """What was found. It holds lines, counts, names of columns and single characters; no number, no text.
 
     `good` rows make `messages`, fewer by those that repeat a number (`repeated`). Of these, `contradicted`
-    would give it another text.
+    would give it another text. `unmet` are names in the text that no row has: mistyped, perhaps.
     """
 
     rows: int = 0
     good: int = 0
     repeated: int = 0
     contradicted: int = 0
+    unmet: list[str] = field(default_factory=list)
     reasons: dict[str, Reason] = field(default_factory=dict)
     cost: Cost
     countries: list[Country] = field(default_factory=list)
@@ -113,9 +114,13 @@ def look_over(
     """
     check = _check(source, mailing, column, region)
     found, census = Preflight(cost=Cost(mailing.content)), Census(opaque=mailing.opaque)
+    # A file with columns is asked for them before. In JSONL every row may lack what is optional.
+    unmet = set() if source.closed or mailing.template is None else set(mailing.template.names)
     rows = 0
     for line, row in source.rows():
         rows += 1
+        if unmet and type(row) is dict:
+            unmet.difference_update(row)
         if rows % TOLD_EVERY == 0:
             advanced(source.share())
         try:
@@ -132,7 +137,7 @@ def look_over(
             elif text is not None:
                 census.give(number, text)
                 found.cost.add(text)
-    found.rows = rows
+    found.rows, found.unmet = rows, sorted(unmet)
     if not mailing.individual:
         found.cost.add(mailing.content.text or "", found.messages)
     if not mailing.opaque:

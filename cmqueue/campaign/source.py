@@ -24,6 +24,8 @@ _BOM = b"\xef\xbb\xbf"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _HEAD = 64 * 1024  #: bytes looked at to tell the kind
 _LONGEST_LINE = 1 << 20  #: characters
+_LIKE_A_NUMBER = re.compile(r"[\s\"'(]*(?:\+|[0-9])[0-9\s()./-]{6,}[\"']?\s*")
+_ROWS_INSIDE = "has other rows inside quotes; is one not closed?"
 _NAME = re.compile(r"[^\W\d][\w-]*(?: [\w-]+){0,2}")
 _LONGEST_NAME = 40  #: characters
 _MOST_DIGITS = 5  #: in the name of a column; what has more may be a number
@@ -186,6 +188,7 @@ class Csv(Source):
 
         self.delimiter = max(DELIMITERS, key=fit)
         self.columns = tuple(self._header(self.delimiter))
+        self._number_at = next((at for at, name in enumerate(self.columns) if name.casefold() in wanted), 0)
 
     def cell(self, column: str) -> Cell:
         return itemgetter(self.columns.index(column))
@@ -222,18 +225,33 @@ class Csv(Source):
         while True:
             try:
                 for cells in reader:
-                    kept.clear()
-                    if len(cells) == width:
+                    if len(kept) > 1 and self._has_rows_inside(kept):
+                        yield line, Malformed(_ROWS_INSIDE, "".join(kept))
+                    elif len(cells) == width:
                         yield line, cells
                     elif cells:
                         yield line, Malformed(f"has {len(cells)} cells, the header {width}", cells)
+                    kept.clear()
                     line = reader.line_num + 1
             except csv.Error as error:
-                yield line, Malformed(_csv_problem(error), "".join(kept))
+                inside = self._has_rows_inside(kept)
+                yield line, Malformed(_ROWS_INSIDE if inside else _csv_problem(error), "".join(kept))
                 kept.clear()
                 line = reader.line_num + 1
             else:
                 return
+
+    def _has_rows_inside(self, lines: list[str]) -> bool:
+        """Whether one row of several lines looks as if it had swallowed others.
+
+        With a quote that was forgotten the next one closes it. Those between would get nothing, and the
+        first one their numbers as his name.
+        """
+        for written in lines[1:]:
+            cells = written.split(self.delimiter)
+            if len(cells) == len(self.columns) > 1 and _LIKE_A_NUMBER.fullmatch(cells[self._number_at]):
+                return True
+        return False
 
 
 class Jsonl(Source):

@@ -11,7 +11,7 @@ from cmqueue.campaign.badfile import BadFile
 from cmqueue.campaign.census import Country, Doubt
 from cmqueue.campaign.mailing import Mailing
 from cmqueue.campaign.preflight import Finish, Preflight
-from cmqueue.campaign.source import DELIMITERS, Csv, Source
+from cmqueue.campaign.source import DELIMITERS, Csv, Source, joined, shown
 from cmqueue.cli.page import clean, counted, write_fields, write_wrapped
 from cmqueue.row import iso
 
@@ -29,6 +29,7 @@ def write_preflight(
         [
             ("  rows", f"{found.rows:,}: {found.good:,} good, {found.bad:,} bad"),
             ("  repeated", _repeated(found)),
+            ("  names", f"no row has {joined(found.unmet)}; is it spelled so?" if found.unmet else None),
             ("  messages", f"{found.messages:,} in the lane {mailing.lane}"),
             ("  parts", f"{found.cost.parts:,}" if found.cost.messages else None),
             ("  Unicode", _unicode(found)),
@@ -69,6 +70,7 @@ def as_object(found: Preflight, end: Finish, source: Source, column: str, bad: B
         ],
         "repeated": found.repeated,
         "contradicted": found.contradicted,
+        "unmet": [shown(name) for name in found.unmet],
         "messages": found.messages,
         "parts": cost.parts if cost.messages else None,
         "unicode": {

@@ -50,12 +50,18 @@ def run(valkey: RunningServer, outbox: Outbox, tmp_path: Path, import_zygote: Zy
 
 
 @pytest.fixture
-def start(private_valkey: RunningServer, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
-    """A function that starts `cmqueue ARGUMENT...` on a server of the test's own."""
+def start(
+    valkey: RunningServer, outbox: Outbox, tmp_path: Path
+) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """A function that starts `cmqueue ARGUMENT...` as a process; its settings are those of `outbox`."""
     started: list[subprocess.Popen[bytes]] = []
 
     def begin(*arguments: str, **popen: object) -> subprocess.Popen[bytes]:
-        environment = os.environ | {"CMQUEUE_REDIS_URL": private_valkey.url, "TMPDIR": str(tmp_path / "tmp")}
+        environment = os.environ | {
+            "CMQUEUE_REDIS_URL": valkey.url,
+            "CMQUEUE_REDIS_TIMEOUT": "0.5",
+            "TMPDIR": str(tmp_path / "tmp"),
+        }
         (tmp_path / "tmp").mkdir(exist_ok=True)
         settings: dict[str, object] = {
             "stdin": subprocess.DEVNULL,

@@ -96,6 +96,32 @@ def test_a_quote_that_is_never_closed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "row",
+    [
+        '+31600000001,"Ann\n+31600000002,Bob\n+31600000003,Carl"',
+        '+31600000001,"Ann\n0031 6 0000 0002,"Bob\n',
+        '+31600000001,"Ann\n+31600000002,Bob',
+    ],
+)
+def test_a_forgotten_quote_swallows_nobody(tmp_path: Path, row: str) -> None:
+    """Rows between it and the next quote are no name of the first: it is malformed, and tells why."""
+    ((line, bad), *_) = source(f"number,name\n{row}\n", tmp_path).rows()
+
+    assert isinstance(bad, Malformed)
+    assert (2, "has other rows inside quotes; is one not closed?") == (line, bad.problem)
+    assert row.strip() == bad.raw.strip()
+
+
+def test_a_cell_of_several_lines_is_one(tmp_path: Path) -> None:
+    """An address over lines, with commas and a number of its own, is a cell all the same."""
+    address = "Street 1, 1011 AB\nAmsterdam, NL\n+31 20 000 0001"
+
+    assert [(2, ["+31600000001", address])] == list(
+        source(f'number,address\n+31600000001,"{address}"\n', tmp_path).rows()
+    )
+
+
+@pytest.mark.parametrize(
     ("row", "problem"),
     [
         ('{"to": "1", "to": "2"}', "has a name twice"),

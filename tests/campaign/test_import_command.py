@@ -162,6 +162,15 @@ def test_json_lines(run: Command, outbox: Outbox, people: Path) -> None:
     assert (0, 3) == (ran.code, len(jobs(outbox)))
 
 
+def test_a_name_that_no_object_has(run: Command, people: Path) -> None:
+    """In JSONL any row may lack a value, so a mistyped name would leave out its part for all: it is told."""
+    people.write_text(f'{{"to": "{number(1)}", "first_name": "Ann"}}\n')
+    text = "{^frist_name}Hi there{/frist_name}{#first_name}!{/first_name}"
+    said = run("import", "people.csv", "--from", "Acme", "--text", text, "--dry-run").out
+
+    assert "names      no row has frist_name; is it spelled so?" in said
+
+
 def test_text_and_content_from_files(run: Command, outbox: Outbox, people: Path, tmp_path: Path) -> None:
     """A text file is a template without its last line break; a content file is a whole content."""
     (tmp_path / "text").write_text(HELLO + "\n")
