@@ -183,7 +183,7 @@ class Intake:
         client, parsed = self._opened(asking, body)
         reading = read(client, headers, parsed)
         if client.per_second is not None and reading.asked:
-            await self._in_thread(self._pace.spend, client, len(reading.asked))
+            await self._in_thread(self._pace.spend, client, len(reading.asked), time.monotonic())
         if reading.crowded:
             queued = await self._in_thread(queue, self._outbox, reading)
         elif reading.asked:

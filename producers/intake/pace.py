@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from cmqueue import Outbox, OutboxUnavailable
 from config.clients import Client
 from producers.intake.answer import INTERNAL_ERROR
@@ -32,19 +34,31 @@ class Pace:
     def __init__(self, outbox: Outbox) -> None:
         self._scripts = outbox.scripts
         self._book = outbox.scripts.client.register_script(_BOOK)
+        self._failed_at = 0.0
 
-    def spend(self, client: Client, messages: int) -> None:
-        """Book `messages` of `client`; raises Refused (429, when to come again) where they are too many."""
+    def spend(self, client: Client, messages: int, since: float | None = None) -> None:
+        """Book `messages` of `client`; raises Refused (429, when to come again) where they are too many.
+
+        Who has waited for a thread `since` then (`time.monotonic`), while Redis failed others, waits no more:
+        else hundreds of them would wait for a silent Redis one after the other.
+        """
         if client.per_second is None:
             return
+        if since is not None and since <= self._failed_at:
+            raise _unavailable()
         key = KEY + client.name
         # What costs less than a thousandth of a millisecond would round to nothing.
         args = [f"{max(messages * 1000 / client.per_second, 0.001):.3f}", "1000"]
         try:
             wait = int(self._scripts.guarded(lambda: self._book(keys=[key], args=args)))
         except OutboxUnavailable:
-            details = "The queue is not available and nothing was queued"
-            raise Refused(INTERNAL_ERROR, details, status=503, retry_after=RETRY_AFTER) from None
+            self._failed_at = time.monotonic()
+            raise _unavailable() from None
         if wait > 0:
             details = f"More than {client.per_second:g} messages a second; nothing was queued"
             raise Refused(INTERNAL_ERROR, details, status=429, retry_after=-(-wait // 1000))
+
+
+def _unavailable() -> Refused:
+    details = "The queue is not available and nothing was queued"
+    return Refused(INTERNAL_ERROR, details, status=503, retry_after=RETRY_AFTER)

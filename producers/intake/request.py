@@ -94,11 +94,15 @@ class HeaderOptions(NamedTuple):
     idempotency_key: str | None
     ids: bool  #: whether the rows of the answer have the messages' ids
 
-    def key_at(self, position: int) -> str | None:
-        """The idempotency key of the message at `position`; one header's keys never meet another's."""
+    def key_at(self, position: int, owner: str = "") -> str | None:
+        """The idempotency key of the message at `position`; one header's keys never meet another's.
+
+        Nor do those of one `owner` another's: two applications may both have an `order-1`.
+        """
         if self.idempotency_key is None:
             return None
-        return hmac.digest(self.idempotency_key.encode(), b"%d" % position, "sha256").hex()
+        place = f"{position}|{owner}" if owner else f"{position}"
+        return hmac.digest(self.idempotency_key.encode(), place.encode(), "sha256").hex()
 
 
 def read_options(headers: Mapping[str, str], default: Lane = Lane.NORMAL) -> HeaderOptions:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+import requests
 from harness import TOKEN
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,7 +26,9 @@ from producers.intake.request import Refused
 Claimed = Callable[..., list[Job]]
 Start = Callable[..., IntakeProcess]
 NUMBER = "0031600000001"
-SHOP, NEW, OLD, SLOW = (f"{name}-0123456789-abcdefgh" for name in ("shop", "new", "old", "slow"))
+SHOP, NEW, OLD, SLOW, TILL = (
+    f"{name}-0123456789-abcdefgh" for name in ("shop", "new", "old", "slow", "till")
+)
 CLIENTS: dict[str, Any] = {
     "shop": SHOP,
     "newsletter": {
@@ -35,6 +39,7 @@ CLIENTS: dict[str, Any] = {
         "senders": ["Acme", "Acme News"],
     },
     "slow": {"token": SLOW, "per_second": 0.02},
+    "till": TILL,
 }
 
 
@@ -146,6 +151,18 @@ def test_only_its_own_senders(guarded: IntakeProcess, claimed: Claimed) -> None:
     assert 1 == len(claimed("second", Lane.BULK))
 
 
+def test_idempotency_keys_are_a_clients_own(guarded: IntakeProcess, claimed: Claimed) -> None:
+    """Two applications of one account may both have an `order-1`: neither's message counts as the other's."""
+    document = request_of(msg(NUMBER, text="own"))
+    first, second, again = (
+        guarded.post(document, token=token, Idempotency_Key="order-1", Cmqueue_Ids="1").json()["messages"][0]
+        for token in (SHOP, TILL, SHOP)
+    )
+
+    assert (first["id"], True) == (again["id"], first["id"] != second["id"])
+    assert 2 == len(claimed())
+
+
 def test_the_log_names_the_client(guarded: IntakeProcess) -> None:
     """Each request by the name of its client, and its account."""
     guarded.post(request_of(msg(NUMBER)), token=OLD)
@@ -206,6 +223,30 @@ def test_without_redis_a_limit_lets_nothing_in(own_redis: RunningServer, own_que
         own_redis.start()
 
     assert (503, True) == (refused.value.status, (refused.value.retry_after or 0) > 0)
+
+
+def test_those_who_waited_for_a_silent_redis_are_told_together(
+    own_redis: RunningServer, own_queue: Outbox, start: Start
+) -> None:
+    """Clients with a limit too are told within the time of a call, however many there are, not one by one."""
+    limited = {"shop": {"token": SHOP, "per_second": 1000}}
+    settings = {"CMQUEUE_CLIENT_TOKENS": json.dumps(limited), "CMQUEUE_REDIS_TIMEOUT": "1"}
+    intake = start(own_redis.url, **settings)
+    assert 200 == intake.post(request_of(msg(NUMBER)), token=SHOP).status_code
+    own_queue.scripts.client.execute_command("CLIENT", "PAUSE", "60000", "WRITE")
+
+    def ask(_: int) -> requests.Response:
+        url, headers = f"{intake.url}/v1.0/message", {"X-CM-PRODUCTTOKEN": SHOP}
+        return requests.post(url, json=request_of(msg(NUMBER)), headers=headers, timeout=30)
+
+    try:
+        with ThreadPoolExecutor(40) as clients:
+            answers = list(clients.map(ask, range(40)))
+    finally:
+        own_queue.scripts.client.execute_command("CLIENT", "UNPAUSE")
+
+    assert {503} == {answer.status_code for answer in answers}
+    assert max(answer.elapsed.total_seconds() for answer in answers) < 2
 
 
 @settings(max_examples=50)
@@ -281,7 +322,7 @@ def test_with_clients_no_token_of_cms_is_needed() -> None:
     """The intake of an application's own tokens starts without CM's; without either it refuses."""
     found = IntakeSettings.from_env({"CMQUEUE_CLIENT_TOKENS": json.dumps(CLIENTS)}).demand_tokens()
 
-    assert ["shop", "newsletter", "slow"] == [client.name for client in found.clients or ()]
+    assert ["shop", "newsletter", "slow", "till"] == [client.name for client in found.clients or ()]
     with pytest.raises(SettingsError, match="CMQUEUE_PRODUCT_TOKEN"):
         IntakeSettings.from_env({}).demand_tokens()
 
