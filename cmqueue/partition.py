@@ -13,12 +13,14 @@ from cmqueue.connection import Scripts
 from cmqueue.errors import OutboxUnavailable
 from cmqueue.lane import LANE_OF_LETTER, Lane
 from cmqueue.settlement import Poison, Settlement, records
+from cmqueue.state import STATE_OF_LETTER, State
 from cmqueue.sweep import Lost, SweepRules, Swept, Told
 from cmqueue.watermark import Watermark
 
 ROOT = "cmq:"
 REGISTRY = ROOT + "partitions"
 WAKE_MS = 5000
+MOST_FACTS = 500  #: that one call of `report` takes
 
 
 class Endpoint(NamedTuple):
@@ -223,6 +225,21 @@ class Partition:
         for key, settlement in proofs:
             args += (key, settlement.pack())
         return [key.decode() for key in self._run("prove", *args)]
+
+    def report(
+        self, facts: Sequence[tuple[Sequence[str], Settlement]]
+    ) -> list[tuple[str, State, State] | None]:
+        """Merge what status reports tell: of each the keys that its message may have, and the fact.
+
+        Returns the key, the state before and the state after; None where there is no such message.
+        """
+        args: list[Any] = []
+        for keys, fact in facts:
+            args += ("".join(keys), fact.pack())
+        return [
+            (told[:24], STATE_OF_LETTER[told[24]], STATE_OF_LETTER[told[25]]) if told else None
+            for told in (reply.decode() for reply in self._run("report", *args))
+        ]
 
     def sweep(self, rules: SweepRules, lanes: Sequence[Lane], *, lost: Sequence[Lost] = ()) -> Swept:
         """One pass over what time moves; of the batches, only those `lost` that are as they were read."""

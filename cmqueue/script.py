@@ -21,6 +21,7 @@ KEYS = {
         *("rolled_back", *_CONTENT),
     ),
     "prove": ("counts", "due", "doubt", "kept", "jobs", "withdrawn", *_CONTENT),
+    "report": ("counts", "leases", "due", "doubt", "kept", "jobs", "withdrawn", *_CONTENT),
     "sweep": (
         *("counts", "leases", "gate", "doubt", "due", "kept", "jobs", "withdrawn", "pauses", "pulse"),
         *("rolled_back", *_CONTENT),

@@ -85,6 +85,7 @@ class Reason(Enum):
     RESENT = 41
     RESENDS_EXHAUSTED = 42
     LATE_ANSWER = 43
+    RECEIPT = 44  # with CM's standard error
     # gave up, or told to
     ATTEMPTS_EXHAUSTED = 50
     POISON = 51

@@ -212,6 +212,15 @@ local function save_row(bucket, tail, row)
   local count = page.count
   page[count + 1], page[count + 2], page.count = tail, row, count + 2
 end
+-- A row as it is now: as a script has changed it, else as Redis has it.
+local function current_row(id)
+  local bucket, tail = sub(id, 1, 4), sub(id, 5, 24)
+  local page = pending[bucket]
+  for n = page and page.count - 1 or 0, 1, -2 do
+    if page[n] == tail then return page[n + 1] end
+  end
+  return call('HGET', key('rows:', bucket), tail)
+end
 local function close_rows()
   for bucket, page in pairs(pending) do write_rows(bucket, page, page.count) end
 end
@@ -233,6 +242,20 @@ end
 local function unpark(zset, id)
   call('ZREM', key(zset), id)
   call('HDEL', key('jobs'), id)
+end
+
+-- Nothing is to be sent of a message any more: its job leaves where it is parked. One that `waits` in a list or a batch
+-- stays there, and a tombstone keeps it from going out.
+local function take_back(id, waits)
+  local job = call('HGET', key('jobs'), id)
+  if job then
+    call('ZREM', key('due'), id)
+    call('ZREM', key('doubt'), id)
+    unpark('kept', id)
+    release_content(job)
+  elseif waits then
+    call('SADD', key('withdrawn'), id)
+  end
 end
 
 -- Whether an earlier attempt may have arrived: it waited to be resent, or it was redriven after doubt.

@@ -11,17 +11,9 @@ for i = 1, #ids do
   local letter = sub(record, 1, 1)
   local state = row and row_state(row)
   if row and not seen[ids[i]] and (letter == 'A' or letter == 'J') and (state == 'U' or not finished(state)) then
-    local job = call('HGET', key('jobs'), ids[i])
     local reason, code = struct.unpack('>I1I2', sub(record, 2, 4))
     local parts = byte(record, 5)
-    if job then
-      call('ZREM', key('due'), ids[i])
-      call('ZREM', key('doubt'), ids[i])
-      unpark('kept', ids[i])
-      release_content(job)
-    elseif state ~= 'U' then -- its job lies in a list or a batch: a tombstone keeps it from going out
-      call('SADD', key('withdrawn'), ids[i])
-    end
+    take_back(ids[i], state ~= 'U')
     move(ids[i], row, letter, 43, code, 0, 0, parts > 0 and parts or nil)
     changed[#changed + 1] = ids[i]
     seen[ids[i]] = true
