@@ -1,4 +1,4 @@
-"""A status report: what CM tells of a message after it took it ("Incoming status report"), and what it proves.
+"""A status report: what CM tells of a message that it took ("Incoming status report"), and what it proves.
 
 Reports come at least once, in any order, and perhaps before the answer to the request itself. So they are
 merged: each is a fact, facts have a rank, and a message is in the state of the highest that it was told,
