@@ -71,7 +71,11 @@ class Gatherer:
     def _begin(self, way: Way, parts: list[_Part]) -> None:
         messages = parts[0].messages if len(parts) == 1 else [one for part in parts for one in part.messages]
         loop = asyncio.get_running_loop()
-        called = self._threads.submit(self._enqueue, way, messages)
+        try:
+            called = self._threads.submit(self._enqueue, way, messages)
+        except RuntimeError as error:  # no thread can be started; those who wait must hear of it all the same
+            called = Future()
+            called.set_exception(error)
         called.add_done_callback(lambda done: loop.call_soon_threadsafe(partial(self._end, way, parts, done)))
 
     def _end(self, way: Way, parts: list[_Part], done: Future[Queued]) -> None:

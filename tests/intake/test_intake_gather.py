@@ -145,6 +145,28 @@ def test_nobody_waits_for_ever() -> None:
     played(scene)
 
 
+def test_a_call_that_cannot_begin_holds_up_none_after_it() -> None:
+    """No thread could be started, once: who asked is told, and the way is free again."""
+
+    class Exhausted(ThreadPoolExecutor):
+        failing = True
+
+        def submit(self, *given: Any, **named: Any) -> Any:
+            if self.failing:
+                self.failing = False
+                raise RuntimeError("can't start new thread")
+            return super().submit(*given, **named)
+
+    async def play() -> None:
+        with Exhausted(1) as threads:
+            gatherer = Gatherer(lambda _, messages: Queued(receipts(messages)), threads)
+            first, second = await asyncio.gather(*(gatherer.queue(BULK, [message(at)]) for at in (1, 2)))
+            assert (RuntimeError, None) == (type(first.error), second.error)
+            assert ["2"] == [one[0] for one in second.results]
+
+    asyncio.run(asyncio.wait_for(play(), PATIENCE))
+
+
 def test_a_request_that_is_given_up_harms_no_other() -> None:
     """Its messages go all the same; nobody is told of them."""
 
