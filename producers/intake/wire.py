@@ -75,7 +75,7 @@ class BoundedProtocol(H11Protocol):
             return
         self.bounds.tell()
         transport.write(self.bounds.full)
-        transport.close()
+        self._close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_came()
@@ -116,22 +116,41 @@ class BoundedProtocol(H11Protocol):
         self._head_timer = None
         if self._heard:  # who asked for nothing might take it for the answer to a later request
             self.transport.write(self.bounds.late)
-        self.transport.close()
+        self._close()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - we have words of our own
         """In our own shape, and only where no other answer is on its way."""
         cycle = self.cycle
         if cycle is None or cycle.response_complete or not cycle.response_started:
             self.transport.write(self.bounds.malformed)
+        self._close()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._close()
+
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        self._close()
+
+    def _close(self) -> None:
+        """Close, though the peer may never read what is left to write."""
         self.transport.close()
+        self._expect_reader()
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._write_timer = self.loop.call_later(self.bounds.write_seconds, self.transport.abort)
+        self._expect_reader()
 
     def resume_writing(self) -> None:
-        self._write_went()
+        if not self.transport.is_closing():  # then all of it has to go
+            self._write_went()
         super().resume_writing()
+
+    def _expect_reader(self) -> None:
+        if self._write_timer is None:
+            self._write_timer = self.loop.call_later(self.bounds.write_seconds, self.transport.abort)
 
     def _write_went(self) -> None:
         if self._write_timer is not None:

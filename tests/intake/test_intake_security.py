@@ -352,6 +352,35 @@ def test_who_does_not_read_is_cut_off() -> None:
         thread.join(10)
 
 
+@pytest.mark.parametrize("header", ["X: y", "Connection: close"])
+def test_who_does_not_read_the_little_that_is_left_is_cut_off_too(header: str) -> None:
+    """What fits the buffers is written without waiting; a connection that ends must end all the same."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"x" * 50_000})
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    protocol = bounded(connections=2, seconds=5, write_seconds=0.3)
+    server = uvicorn.Server(
+        uvicorn.Config(app, http=protocol, lifespan="off", log_config=None, timeout_keep_alive=1)
+    )
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        with socket.socket() as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            connection.connect(listener.getsockname())
+            connection.sendall(f"GET / HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\n".encode())
+            eventually(lambda: server.server_state.total_requests)
+            eventually(lambda: not server.server_state.connections, seconds=5)
+    finally:
+        server.should_exit = True
+        server.force_exit = True
+        thread.join(10)
+
+
 def test_requests_of_peers_that_have_gone_are_bounded() -> None:
     """A request goes on when its peer has closed the connection: connections alone would bound nothing."""
     most, began, over = 5, 0, threading.Event()
