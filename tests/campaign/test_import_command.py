@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from campaigns import HELLO, TEXT, Command, jobs, number, once_each, reached, rows
+from campaigns import HELLO, TEXT, Command, Ran, jobs, number, once_each, reached, rows
 
 from cmqueue import Outbox
 from cmqueue.campaign.run import Run
@@ -28,6 +27,20 @@ def people(tmp_path: Path) -> Path:
     path = tmp_path / "people.csv"
     path.write_text(rows(10))
     return path
+
+
+@pytest.fixture
+def here(
+    outbox: Outbox, people: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Command:
+    """A function that runs `cmqueue ARGUMENT...` in this process, beside `people`."""
+    monkeypatch.setenv("CMQUEUE_REDIS_URL", outbox.settings.redis_url)
+    monkeypatch.chdir(people.parent)
+
+    def call(*arguments: str, **_: object) -> Ran:
+        return Ran(main(arguments), *capsys.readouterr())
+
+    return call
 
 
 @pytest.fixture
@@ -198,9 +211,7 @@ def test_names_of_columns(run: Command, outbox: Outbox, people: Path) -> None:
     assert "order-17" == status.client_reference
 
 
-def test_a_file_that_changes_while_it_is_enqueued(
-    outbox: Outbox, people: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_file_that_changes_while_it_is_enqueued(here: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """It tells how far it came, as JSON too, for some of it was enqueued."""
 
     def changed(run: Run, *_: object, **_given: object) -> None:
@@ -208,26 +219,20 @@ def test_a_file_that_changes_while_it_is_enqueued(
         raise Unreadable("people.csv was changed while it was read")
 
     monkeypatch.setattr(Run, "enqueue", changed)
-    monkeypatch.setenv("CMQUEUE_REDIS_URL", outbox.settings.redis_url)
-    monkeypatch.chdir(people.parent)
-    code = main([*IMPORT, "--yes", "--json"])
-    said = capsys.readouterr()
+    ran = here(*IMPORT, "--yes", "--json")
 
-    assert 1 == code
-    assert 5 == json.loads(said.out)["result"]["enqueued"]
-    assert "was changed while it was read, after 7 of 10 rows" in said.err
+    assert (1, 5) == (ran.code, ran.json["result"]["enqueued"])
+    assert "was changed while it was read, after 7 of 10 rows" in ran.err
 
 
 @pytest.mark.parametrize(("file", "code"), [("people.csv", 0), ("-", 1)])
 def test_without_a_standard_input(
-    outbox: Outbox, people: Path, monkeypatch: pytest.MonkeyPatch, file: str, code: int
+    here: Command, outbox: Outbox, monkeypatch: pytest.MonkeyPatch, file: str, code: int
 ) -> None:
     """Where it is closed nobody is asked, and there is nothing to read."""
     monkeypatch.setattr(sys, "stdin", None)
-    monkeypatch.setenv("CMQUEUE_REDIS_URL", outbox.settings.redis_url)
-    monkeypatch.chdir(people.parent)
 
-    assert code == main(["import", file, *IMPORT[2:]])
+    assert code == here("import", file, *IMPORT[2:]).code
     assert (0 if code else 10) == outbox.audit().enqueued
 
 
@@ -257,9 +262,9 @@ WRONG_USAGE = {
 
 
 @pytest.mark.parametrize("case", WRONG_USAGE)
-def test_wrong_usage(run: Command, outbox: Outbox, people: Path, case: str) -> None:
+def test_wrong_usage(here: Command, outbox: Outbox, case: str) -> None:
     """It ends with 2 and one line that names the help; nothing is enqueued."""
-    ran = run(*WRONG_USAGE[case])
+    ran = here(*WRONG_USAGE[case])
 
     assert (2, 1) == (ran.code, ran.err.count("\n"))
     assert "see `cmqueue import --help`" in ran.err
@@ -284,10 +289,10 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_refused(run: Command, outbox: Outbox, people: Path, case: str) -> None:
+def test_refused(here: Command, outbox: Outbox, case: str) -> None:
     """It ends with 1 and one line that names the option, and repeats no number."""
     arguments, said = REFUSED[case]
-    ran = run(*arguments)
+    ran = here(*arguments)
 
     assert (1, 1) == (ran.code, ran.err.count("\n"))
     assert ran.err.startswith(f"cmqueue: {said}")
@@ -303,20 +308,15 @@ def test_a_file_that_is_not_utf_8(run: Command, people: Path) -> None:
     assert (1, "cmqueue: people.csv: line 2 is not UTF-8; save the file as UTF-8\n") == (ran.code, ran.err)
 
 
-def test_without_the_extra() -> None:
+@pytest.mark.parametrize("package", ["pystache", "phonenumbers", "rich"])
+def test_without_the_extra(
+    package: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Whichever of its packages is missing, the error says what to install."""
-    program = """
-import sys
-from cmqueue.cli import main
-for package in ("pystache", "phonenumbers", "rich"):
-    sys.modules[package] = None
-    print(main(["import", "x", "--from", "A", "--text", "t"]))
-    del sys.modules[package]
-"""
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    monkeypatch.setitem(sys.modules, package, None)
 
-    assert ["1"] * 3 == ended.stdout.split()
-    assert 3 == ended.stderr.count("pip install 'cmqueue[campaign]'")
+    assert 1 == main(["import", "x", "--from", "A", "--text", "t"])
+    assert "pip install 'cmqueue[campaign]'" in capsys.readouterr().err
 
 
 def test_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
