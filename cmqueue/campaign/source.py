@@ -302,7 +302,7 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def opened(file: IO[bytes], name: str, *, number_column: str | None = None) -> Source:
     """The rows of `file`, which can be sought in; an error calls it `name`. Raises Unreadable."""
     head = file.read(_HEAD)
-    if head.startswith(_UTF_16):
+    if head.startswith(_UTF_16) or b"\0" in head[:2]:  # also without its mark
         raise Unreadable(f"{name} is UTF-16; save it as UTF-8")
     begin = head.removeprefix(_BOM).lstrip()[:1]
     if not begin:
@@ -320,7 +320,9 @@ def shown(name: str) -> str:
 
 def _is_shown(column: str) -> bool:
     digits = sum(map(str.isdigit, column))
-    return len(column) <= _LONGEST_NAME and digits < _MOST_DIGITS and column.isprintable()
+    return (
+        len(column) <= _LONGEST_NAME and digits < _MOST_DIGITS and "@" not in column and column.isprintable()
+    )
 
 
 def joined(names: Sequence[str]) -> str:

@@ -156,6 +156,7 @@ def test_json_values_as_text(tmp_path: Path) -> None:
         (b"number,name\n1,a\n2,caf\xe9\n", "line 3 is not UTF-8"),
         (b"num\xe9ro,name\n", "line 1 is not UTF-8"),
         ("number\n1\n".encode("utf-16"), "is UTF-16"),
+        ("number\n1\n".encode("utf-16-le"), "is UTF-16"),
         (b'[{"to": "1"}]', "is an array of JSON"),
         (b"number\n1\n" + b"a" * (1 << 20), "line 3 has more than 1,048,576 characters"),
         (b'{"to": "' + b"1" * (1 << 20) + b'"}\n', "line 1 has more than 1,048,576 characters"),
@@ -221,6 +222,7 @@ def test_a_column_that_is_asked_for(tmp_path: Path) -> None:
         ("name,mobile\na,1\n", "handy", r"no column of the name in --to \(the columns are name, mobile\)"),
         ("+31600000001,Ann\n+31600000002,Bob\n", None, "does it begin with a header"),
         ("name,\x1b[2J\na,1\n", None, "does it begin with a header"),
+        ("Ann,ann@example.com\nBob,b@example.com\n", None, "does it begin with a header"),
         ("number,Mobile,MOBILE\n", "mobile", "has 2 columns called mobile"),
     ],
 )
