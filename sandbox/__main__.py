@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import os
 import sys
 from collections.abc import Callable, Sequence
 from random import Random
+from typing import Any
 
 from sandbox.faults import BadFault, Fault, read_faults
 from sandbox.latency import read_latency
 from sandbox.server import Options, serve
+from sandbox.webhooks import BadWebhooks, read_webhooks
 
 _LARGEST = 2**31
 
@@ -30,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def read_options(arguments: Sequence[str] | None = None) -> Options:
     """The flags, and `$HOST` and `$PORT`. Exits with 2 and a message when one is wrong."""
     parser = argparse.ArgumentParser(
-        prog="python -m sandbox", description="A local stand-in for CM's gateway."
+        prog="python -m sandbox",
+        description="A local stand-in for CM's gateway. Without the flags that name a URL it tells nothing.",
     )
     flag = parser.add_argument
     flag("--port", type=_port, default=os.environ.get("PORT") or "8020", help="default $PORT or 8020; 0: any")
@@ -59,6 +63,21 @@ def read_options(arguments: Sequence[str] | None = None) -> Options:
     flag(
         "--token", action="append", default=[], metavar="GUID", help="accepted product tokens (default: any)"
     )
+    for kind, told in (("status", "status reports"), ("inbound", "inbound messages"), ("event", "events")):
+        flag(f"--{kind}-url", type=_webhook(f"{kind}_url"), metavar="URL", help=f"where {told} are sent")
+    flag(
+        "--transactions",
+        type=_webhook("transactions"),
+        metavar="SECONDS",
+        help="answer GET /v1.2/transactions/; a message is visible there so long after it was taken",
+    )
+    flag(
+        "--webhooks",
+        type=_webhooks,
+        default={},
+        metavar="JSON",
+        help="as POSTed to /sandbox/webhooks: format, mix, delay, duplicates, reordered, early, speed, ...",
+    )
     flag("--with-parent", action="store_true", help="end when standard input is closed")
     given = parser.parse_args(arguments)
     return Options(
@@ -74,6 +93,12 @@ def read_options(arguments: Sequence[str] | None = None) -> Options:
         latency=given.latency,
         rate=given.rate,
         with_parent=given.with_parent,
+        webhooks=given.webhooks
+        | {
+            name: value
+            for name in ("status_url", "inbound_url", "event_url", "transactions")
+            if (value := getattr(given, name)) is not None
+        },
     )
 
 
@@ -104,6 +129,26 @@ def _faults(text: str) -> list[Fault]:
         return read_faults(text)
     except BadFault as problem:
         raise argparse.ArgumentTypeError(str(problem)) from None
+
+
+def _webhooks(text: str) -> dict[str, Any]:
+    try:
+        return read_webhooks(text)
+    except BadWebhooks as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from None
+
+
+def _webhook(name: str) -> Callable[[str], Any]:
+    """A reader of one setting's value: a number where it can be one, else a text."""
+
+    def read(text: str) -> Any:
+        try:
+            value: Any = float(text)
+        except ValueError:
+            value = text
+        return _webhooks(json.dumps({name: value}))[name]
+
+    return read
 
 
 def _latency(text: str) -> Callable[[Random], float]:

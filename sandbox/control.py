@@ -10,7 +10,11 @@ GET    /sandbox/inbox        the same for people
 GET    /sandbox/faults       the faults ordered, with how often each struck
 POST   /sandbox/faults       order one (an object) or several (an array)
 DELETE /sandbox/faults       end them all
-POST   /sandbox/reset        forget all counts, messages and faults
+GET    /sandbox/webhooks     where status reports go, and how: see `sandbox.webhooks`
+POST   /sandbox/webhooks     change some of that
+GET    /sandbox/courier      what became of status reports, inbound messages and events: see `sandbox.courier`
+POST   /sandbox/reset        forget all counts, messages and faults, and what was still to be told; webhooks
+                             are again as the flags had them
 """
 
 from __future__ import annotations
@@ -22,12 +26,14 @@ from urllib.parse import parse_qsl
 
 import orjson
 
+from sandbox.courier import Courier
 from sandbox.exchange import HTML
 from sandbox.faults import KINDS, BadFault, Fault, Faults, read_faults
 from sandbox.inbox import Entry, Inbox
 from sandbox.ledger import Ledger
 from sandbox.numbers import magic_numbers
 from sandbox.page import POLICY, render
+from sandbox.webhooks import BadWebhooks, Webhooks, read_webhooks
 from sandbox.wire import Answer, Request
 
 _DEFAULT_LIMIT = 100
@@ -37,11 +43,21 @@ class Control:
     """Answers everything below /sandbox. `refuse` shuts the door for so many seconds."""
 
     def __init__(
-        self, *, faults: Faults, ledger: Ledger, inbox: Inbox, refuse: Callable[[float], None]
+        self,
+        *,
+        faults: Faults,
+        ledger: Ledger,
+        inbox: Inbox,
+        webhooks: Webhooks,
+        courier: Courier,
+        refuse: Callable[[float], None],
     ) -> None:
         self._faults = faults
         self._ledger = ledger
         self._inbox = inbox
+        self._webhooks = webhooks
+        self._webhooks_at_start = webhooks.as_json()
+        self._courier = courier
         self._refuse = refuse
         self._routes: dict[tuple[str, str], Callable[[Request], Answer]] = {
             ("GET", "/sandbox"): lambda _: _json(self._about()),
@@ -58,6 +74,9 @@ class Control:
             ("GET", "/sandbox/faults"): lambda _: _json(faults.as_json()),
             ("POST", "/sandbox/faults"): self._order,
             ("DELETE", "/sandbox/faults"): self._clear,
+            ("GET", "/sandbox/webhooks"): lambda _: _json(webhooks.as_json()),
+            ("POST", "/sandbox/webhooks"): self._change_webhooks,
+            ("GET", "/sandbox/courier"): lambda _: _json(courier.counts()),
             ("POST", "/sandbox/reset"): self._reset,
         }
 
@@ -106,8 +125,17 @@ class Control:
         self._faults.clear()
         return _json([])
 
+    def _change_webhooks(self, request: Request) -> Answer:
+        try:
+            self._webhooks.update(read_webhooks(request.body))
+        except BadWebhooks as problem:
+            return _error(400, str(problem))
+        return _json(self._webhooks.as_json())
+
     def _reset(self, _: Request) -> Answer:
         self._faults.clear()
+        self._webhooks.update(self._webhooks_at_start)
+        self._courier.reset()
         self._ledger.reset()
         self._inbox.reset()
         return _json(self._ledger.counts())

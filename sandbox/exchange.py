@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from sandbox.faults import Fault, Faults
@@ -11,10 +12,12 @@ from sandbox.gateway import CODES, Gateway, Row, Verdict, envelope, reject, row_
 from sandbox.inbox import Inbox
 from sandbox.ledger import Ledger
 from sandbox.limiter import Limiter
+from sandbox.reporter import Reporter, Told
 from sandbox.request import MALFORMED, Unreadable
 from sandbox.wire import Answer, Manner, Request, phrase
 
 NOBODY = "0031600000000"  #: the recipient of an extra row
+_NOTHING_TOLD = Told([], [])
 HTML = "text/html; charset=utf-8"
 
 
@@ -29,6 +32,7 @@ class Exchange:
         ledger: Ledger,
         inbox: Inbox,
         limiter: Limiter | None,
+        reporter: Reporter,
         delay: Callable[[], float],
         now: Callable[[], float],
     ) -> None:
@@ -37,6 +41,7 @@ class Exchange:
         self._ledger = ledger
         self._inbox = inbox
         self._limiter = limiter
+        self._reporter = reporter
         self._delay = delay
         self._now = now
 
@@ -49,10 +54,13 @@ class Exchange:
             return page(429, headers=(("Retry-After", str(wait)),))
         fault = self._faults.strike(lambda: [row["to"] for row in verdict.rows if row["to"]])
         if fault is None:
-            self._take(verdict)
-            return _told(verdict, self._delay())
-        self._ledger.faulted += 1
-        return self._struck(verdict, fault)
+            early = self._take(verdict)
+            answer = _told(verdict, self._delay())
+        else:
+            self._ledger.faulted += 1
+            early = self._take_struck(verdict, fault)
+            answer = self._struck(verdict, fault)
+        return replace(answer, after=tuple(early)) if early else answer
 
     def _judge(self, request: Request) -> Verdict:
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -62,27 +70,41 @@ class Exchange:
             )
         return self._gateway.judge(request.headers.get("x-cm-producttoken"), request.body)
 
-    def _take(self, verdict: Verdict) -> None:
+    def _take(self, verdict: Verdict) -> Sequence[asyncio.Future[None]]:
+        """Count and keep what the verdict accepts; what has to be done before it may be answered."""
         if not verdict.rows:
             self._ledger.refused += 1
-            return
+            return ()
         accepted, now = verdict.accepted, self._now()
         self._ledger.take(accepted, recipients=len(verdict.rows), at=now)
+        told = _NOTHING_TOLD if self._reporter.idle else self._reporter.tell(accepted, now)
         if not verdict.messages:
-            return
+            return told.early
         request = self._ledger.requests
+        timelines = iter(told.timelines)
         for row, message in zip(verdict.rows, verdict.messages, strict=True):
             if row["messageErrorCode"] == 0:
-                self._inbox.add(message, row["to"], row["parts"], request=request, received_at=now)
+                self._inbox.add(
+                    message,
+                    row["to"],
+                    row["parts"],
+                    request=request,
+                    received_at=now,
+                    timeline=next(timelines, ()),
+                )
+        return told.early
 
-    def _struck(self, verdict: Verdict, fault: Fault) -> Answer:
-        """The answer of a request that `fault` strikes."""
+    def _take_struck(self, verdict: Verdict, fault: Fault) -> Sequence[asyncio.Future[None]]:
+        """The same for a request that `fault` strikes."""
         if fault.kind in ("mixed", "reject_all"):
             _reject(verdict, fault)
         if fault.taken:
-            self._take(verdict)
-        else:
-            self._ledger.refused += 1
+            return self._take(verdict)
+        self._ledger.refused += 1
+        return ()
+
+    def _struck(self, verdict: Verdict, fault: Fault) -> Answer:
+        """The answer of a request that `fault` strikes."""
         delay = self._delay()
         without_rows = _told_regardless(fault, delay)
         if without_rows is not None:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from sandbox.course import Timeline
 from sandbox.numbers import normalised
 from sandbox.request import Msg
 
@@ -19,6 +20,7 @@ class Entry(NamedTuple):
     number: str
     parts: int
     message: Msg
+    timeline: Timeline = ()  #: what becomes of it, when anybody wants to know
 
 
 class Inbox:
@@ -34,9 +36,20 @@ class Inbox:
     def reset(self) -> None:
         self._entries.clear()
 
-    def add(self, message: Msg, number: str, parts: int, *, request: int, received_at: float) -> None:
+    def add(
+        self,
+        message: Msg,
+        number: str,
+        parts: int,
+        *,
+        request: int,
+        received_at: float,
+        timeline: Timeline = (),
+    ) -> None:
         self._last += 1
-        self._entries.append(Entry(self._last, request, received_at, normalised(number), parts, message))
+        self._entries.append(
+            Entry(self._last, request, received_at, normalised(number), parts, message, timeline)
+        )
 
     def newest_first(self) -> Iterator[Entry]:
         return reversed(self._entries)

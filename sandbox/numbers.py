@@ -1,25 +1,32 @@
-"""Phone numbers as CM takes them, and magic numbers that are always refused.
+"""Phone numbers as CM takes them, and magic numbers that say what becomes of their messages.
 
 CM asks for `00`, country code, number ("Shared features"), and is known to take `+` and the bare
-international form too. Magic numbers, all under +316 0000 08 and 09, so that ordinary test numbers
+international form too. Magic numbers, all under +316 0000 06 to 09, so that ordinary test numbers
 (0031600000xxx) never meet them:
 
     0031600009 + code     301 302 303 304 305 401 402 403 500 999: this recipient is rejected with that code;
                           101 102 103 202 203: the whole request is refused with that code
     0031600008 + status   401 403 413 429 500 502 503 504 520 521 522 523 524: the whole request is
                           answered by an HTML page of that HTTP status, and nothing is taken
+    0031600007 + code     a standard error, as 023 or 047: accepted, and later reported failed with it
+    0031600006 + course   what is reported of an accepted message: 000 nothing ever; 001 rejected, late;
+                          002 delivered; 003 failed; 004 read; 009 taken by the operator, and no more
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Container
+
+from sandbox.standard_error import STANDARD_ERRORS
 
 _PHONE = re.compile(r"(?:00|\+)?([1-9][0-9]{5,14})")
-_MAGIC = re.compile(r"00316000(0[89])([0-9]{3})")
+_MAGIC = re.compile(r"00316000(0[6-9])([0-9]{3})")
 
 ROW_CODES = frozenset({301, 302, 303, 304, 305, 401, 402, 403, 500, 999})
 REQUEST_CODES = frozenset({101, 102, 103, 202, 203})
 STATUSES = frozenset({401, 403, 413, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
+COURSES = {0: "none", 1: "rejected", 2: "delivered", 3: "failed", 4: "read", 9: "accepted"}
 
 
 def normalised(number: str) -> str:
@@ -49,7 +56,14 @@ def magic_status(number: str) -> int | None:
     return _magic(number, "08", STATUSES)
 
 
-def _magic(number: str, family: str, known: frozenset[int]) -> int | None:
+def magic_course(number: str) -> str | None:
+    """The name of the course (`sandbox.course`) that a magic number's message takes."""
+    if (error := _magic(number, "07", STANDARD_ERRORS)) is not None:
+        return f"failed:{error}"
+    return None if (course := _magic(number, "06", COURSES)) is None else COURSES[course]
+
+
+def _magic(number: str, family: str, known: Container[int]) -> int | None:
     match = _MAGIC.fullmatch(normalised(number))
     if match is None or match[1] != family or int(match[2]) not in known:
         return None
@@ -62,4 +76,6 @@ def magic_numbers() -> dict[str, str]:
         {f"0031600009{code}": f"this recipient is rejected with {code}" for code in sorted(ROW_CODES)}
         | {f"0031600009{code}": f"the request is refused with {code}" for code in sorted(REQUEST_CODES)}
         | {f"0031600008{status}": f"the request gets HTTP {status}, a page" for status in sorted(STATUSES)}
+        | {f"0031600007{error:03}": f"reported failed with {error}" for error in STANDARD_ERRORS}
+        | {f"0031600006{code:03}": f"reported: {course}" for code, course in COURSES.items()}
     )

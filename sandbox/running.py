@@ -12,6 +12,7 @@ import os
 import selectors
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,7 @@ _CHECKOUT = Path(__file__).resolve().parent.parent
 _START_SECONDS = 15
 _STOP_SECONDS = 5
 _ANSWER_SECONDS = 30
+_POLL_SECONDS = 0.01
 
 
 class SandboxClient:
@@ -47,7 +49,7 @@ class SandboxClient:
         self._call("DELETE", "/sandbox/faults")
 
     def reset(self) -> None:
-        """Forget all counts, messages and faults."""
+        """Forget counts, messages, faults and what was still to be told; webhooks are as at the start."""
         self._call("POST", "/sandbox/reset")
 
     def counts(self) -> dict[str, Any]:
@@ -77,6 +79,25 @@ class SandboxClient:
         """Messages in full, the oldest first. `query`: reference, number, limit, after."""
         found = self._json("GET", f"/sandbox/messages?{urlencode(query)}")
         return cast("list[dict[str, Any]]", found)
+
+    def webhooks(self, **changes: Any) -> dict[str, Any]:
+        """The settings of `sandbox.webhooks`, after these changes."""
+        if not changes:
+            return cast("dict[str, Any]", self._json("GET", "/sandbox/webhooks"))
+        return cast("dict[str, Any]", self._json("POST", "/sandbox/webhooks", json.dumps(changes).encode()))
+
+    def courier(self, kind: str = "status") -> dict[str, int]:
+        """waiting, sent, acknowledged, retried, given_up, overflowed of status, inbound or event."""
+        return cast("dict[str, int]", self._json("GET", "/sandbox/courier")[kind])
+
+    def wait_until_told(self, timeout: float = 30.0, kind: str = "status") -> dict[str, int]:
+        """The counts, once nothing of this kind waits any more; raises TimeoutError after `timeout`."""
+        end = time.monotonic() + timeout
+        while (counts := self.courier(kind))["waiting"]:
+            if time.monotonic() > end:
+                raise TimeoutError(f"not all was told: {counts}")
+            time.sleep(_POLL_SECONDS)
+        return counts
 
     def _json(self, method: str, path: str, body: bytes | None = None) -> Any:
         return json.loads(self._call(method, path, body))

@@ -7,13 +7,15 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 
 import uvloop
 
 from sandbox.control import Control
+from sandbox.courier import Courier
 from sandbox.door import Door
 from sandbox.exchange import Exchange
 from sandbox.faults import Fault, Faults
@@ -21,6 +23,8 @@ from sandbox.gateway import Gateway
 from sandbox.inbox import Inbox
 from sandbox.ledger import Ledger
 from sandbox.limiter import Limiter
+from sandbox.reporter import Reporter
+from sandbox.webhooks import Webhooks
 from sandbox.wire import Answer, Connection, Request
 
 GATEWAY_PATH = "/v1.0/message"
@@ -42,30 +46,42 @@ class Options:
     latency: Callable[[Random], float] | None = None
     rate: float | None = None
     with_parent: bool = False
+    webhooks: Mapping[str, Any] = field(default_factory=dict)  #: from `read_webhooks`
 
 
 class Sandbox:
     """Every part, wired together. Must be made inside a running loop."""
 
     def __init__(self, options: Options) -> None:
-        # Two generators: how many latencies were drawn must not change which requests a fault strikes.
-        fault_chance, latency_chance = Random(options.seed), Random(options.seed + 1)
+        # A generator each: how many latencies were drawn must not change which requests a fault strikes.
+        fault_chance, latency_chance, course_chance = (Random(options.seed + place) for place in range(3))
         latency = options.latency
         self._open_connections: set[Connection] = set()
         self.door = Door(options.host, options.port, self._connection)
         faults = Faults(time.monotonic, fault_chance)
         ledger = Ledger(with_pairs=options.pairs, with_arrivals=options.arrivals)
         inbox = Inbox(0 if options.count_only else options.keep)
+        webhooks = Webhooks()
+        webhooks.update(options.webhooks)
+        courier = Courier(webhooks)
         self._exchange = Exchange(
             gateway=Gateway(tokens=options.tokens, count_only=options.count_only),
             faults=faults,
             ledger=ledger,
             inbox=inbox,
             limiter=None if options.rate is None else Limiter(options.rate, time.monotonic),
+            reporter=Reporter(webhooks, courier, course_chance),
             delay=(lambda: 0.0) if latency is None else (lambda: latency(latency_chance)),
             now=time.time,
         )
-        self._control = Control(faults=faults, ledger=ledger, inbox=inbox, refuse=self._refuse)
+        self._control = Control(
+            faults=faults,
+            ledger=ledger,
+            inbox=inbox,
+            webhooks=webhooks,
+            courier=courier,
+            refuse=self._refuse,
+        )
         self._faults_at_start = options.faults
 
     async def open(self) -> None:

@@ -31,6 +31,7 @@ _CLOUDFLARE = {
     523: "Origin Is Unreachable",
     524: "A Timeout Occurred",
 }
+_LONGEST_WAIT = 30  #: seconds for what has to be done before an answer
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -57,7 +58,7 @@ class Manner(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One answer. `delay` is in seconds, before its first byte."""
+    """One answer. Its first byte comes when all `after` is done and `delay` seconds more have passed."""
 
     status: int = 200
     body: bytes = b""
@@ -66,6 +67,7 @@ class Answer:
     manner: Manner = Manner.WHOLE
     delay: float = 0.0
     pause: float = 0.0
+    after: tuple[asyncio.Future[None], ...] = ()
 
     def head(self, *, keep_alive: bool) -> bytes:
         """Status line and headers."""
@@ -189,7 +191,7 @@ class Connection(asyncio.Protocol):
             except Exception:  # noqa: BLE001 (a bug of the sandbox must not look like a dead network)
                 traceback.print_exc(file=sys.stderr)
                 answer = Answer(status=500, body=b'{"error": "the sandbox itself failed; see its output"}')
-            if answer.manner is Manner.WHOLE and not answer.delay:
+            if answer.manner is Manner.WHOLE and not answer.delay and not answer.after:
                 self._write(request, answer)
             else:
                 self._delivery = asyncio.get_running_loop().create_task(self._deliver(request, answer))
@@ -206,6 +208,8 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     async def _deliver(self, request: Request, answer: Answer) -> None:
+        if answer.after:
+            await asyncio.wait(answer.after, timeout=_LONGEST_WAIT)
         await asyncio.sleep(answer.delay)
         match answer.manner:
             case Manner.WHOLE:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -24,6 +26,86 @@ class Reply(NamedTuple):
     @property
     def document(self) -> Any:
         return json.loads(self.body)
+
+
+class Hit(NamedTuple):
+    """A request that a receiver got, body and all."""
+
+    method: str
+    target: str
+    content_type: str
+    body: bytes
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.body)
+
+
+class Receiver:
+    """What an app has listening for CM. `answers` are the statuses of the next requests; 200 after them.
+
+    With `silent` set it reads requests and closes their connections without a word.
+    """
+
+    def __init__(self) -> None:
+        self.hits: list[Hit] = []
+        self.answers: list[int] = []
+        self.silent = False
+        self._lock = threading.Lock()
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                status = receiver._got(
+                    Hit(self.command, self.path, self.headers.get("Content-Type") or "", body)
+                )
+                if receiver.silent:
+                    self.close_connection = True
+                    return
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            do_GET = do_POST  # noqa: N815 (the name that http.server looks for)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+            block_on_close = False
+            request_queue_size = 64  # a full backlog costs the caller a second
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hook?key=secret"
+
+    def _got(self, hit: Hit) -> int:
+        with self._lock:
+            self.hits.append(hit)
+            return self.answers.pop(0) if self.answers else 200
+
+    @property
+    def reports(self) -> list[dict[str, Any]]:
+        """The status reports that came, in their order."""
+        return [hit.document["messages"]["msg"] for hit in self.hits]
+
+    @property
+    def codes(self) -> list[str]:
+        return [report["status"]["code"] for report in self.reports]
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    thread = threading.Thread(target=receiver.server.serve_forever, args=(0.01,))
+    thread.start()
+    yield receiver
+    receiver.server.shutdown()
+    receiver.server.server_close()
+    thread.join()
 
 
 @pytest.fixture(scope="session")
