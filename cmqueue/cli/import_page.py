@@ -161,7 +161,7 @@ def _finish(end: Finish) -> str:
             why = f"at {rate}, as you say"
         case "assumed":
             why = f"if {rate} go out, an assumption: --rate says better"
-    before = f", after {counted(end.pace.ahead, 'message')} that wait" if end.pace.ahead else ""
+    before = f", after {counted(end.pace.ahead, 'message')} already waiting" if end.pace.ahead else ""
     at = datetime.fromtimestamp(end.at, UTC).astimezone()
     return f"about {at:%Y-%m-%d %H:%M}, {span(end.seconds)} after it begins{before}; {why}"
 
