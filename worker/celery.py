@@ -12,9 +12,6 @@ from typing import Any
 import structlog
 from celery import Celery, bootsteps
 from celery.signals import celeryd_init, setup_logging, worker_init, worker_shutting_down
-from celery.worker.consumer.gossip import Gossip
-from celery.worker.consumer.mingle import Mingle
-from kombu.transport.redis import Channel
 
 from cmqueue.errors import CmqueueError, OutboxUnavailable, SettingsError
 from cmqueue.lane import Lane
@@ -23,7 +20,7 @@ from cmqueue.wakeup import TASK
 from config.celery import configuration
 from config.logging import configure
 from config.settings import WorkerSettings
-from worker import failpoint
+from worker import broker, failpoint
 from worker.drain import Drain
 from worker.gateway import endpoint_url
 from worker.sweeper import Sweeper
@@ -44,13 +41,7 @@ def _settings() -> WorkerSettings:
 
 
 settings = _settings()
-# When the broker's connection dies, kombu puts back what was not acknowledged, through the connection that it
-# has closed by then: an AttributeError, which ends the worker. Nothing hangs on a wake-up: none is put back.
-Channel.do_restore = False
-# A starting Celery asks its peers for their clocks and revoked tasks, of which wake-ups have none; should the
-# broker go away in that second it connects for ever and is deaf to signals. Gossip tells the same later on.
-Mingle.compatible_transports = frozenset()
-Gossip.compatible_transports = frozenset()
+broker.endure()
 app = Celery("worker", set_as_current=False)
 app.conf.update(configuration(settings))
 

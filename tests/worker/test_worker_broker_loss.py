@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from celery import Celery
 from harness import Run, events, eventually, finished
 
@@ -29,6 +30,28 @@ def test_a_wake_up_that_was_not_acknowledged_does_not_end_the_worker(private_val
         private_valkey.stop()
         connection.collect()
     assert 1 == len(taken)
+
+
+@pytest.mark.parametrize("server_too", [True, False], ids=["with its server", "alone"])
+def test_a_wake_up_acknowledged_too_late_does_not_end_the_worker(
+    private_valkey: RunningServer, server_too: bool
+) -> None:
+    """Its connection is gone: that is an error of connections, which Celery logs, and goes on."""
+    settings = WorkerSettings.from_env({"CMQUEUE_REDIS_URL": private_valkey.url})
+    app = Celery("test", set_as_current=False)
+    app.conf.update(configuration(settings))
+    app.send_task("cmqueue.drain", args=("normal", "AA"), queue="normal", ignore_result=True)
+    taken: list[Any] = []
+    connection = app.connection_for_read()
+    with connection.Consumer(app.amqp.queues["normal"], callbacks=[lambda _, message: taken.append(message)]):
+        connection.drain_events(timeout=5)
+        if server_too:
+            private_valkey.stop()
+        connection.collect()
+    (message,) = taken
+
+    with pytest.raises(connection.connection_errors):
+        message.ack()
 
 
 def test_an_answer_waits_for_redis_and_says_so(
