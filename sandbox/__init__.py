@@ -17,6 +17,7 @@ repeated by its own test double. `python -m sandbox` starts it; `sandbox.running
     webhooks    where what happens is told, and how
     course      what becomes of a message; standard_error: CM's words for it
     reporter    decides the course of each message; report: one status report in CM's forms
+    phone       replies and events, the recipient's side; transactions: CM's Transactions API
     courier     tells receivers until they have taken it; caller: its HTTP client
     exchange    one POST, from its bytes to its answer
     control     /sandbox/...; page: the inbox as HTML

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
+from sandbox import course, numbers, webhooks
 from sandbox.faults import BadFault, Fault, read_faults
 from sandbox.latency import read_latency
 from sandbox.server import Options, serve
@@ -35,6 +36,8 @@ def read_options(arguments: Sequence[str] | None = None) -> Options:
     parser = argparse.ArgumentParser(
         prog="python -m sandbox",
         description="A local stand-in for CM's gateway. Without the flags that name a URL it tells nothing.",
+        epilog="\n".join(str(module.__doc__) for module in (webhooks, course, numbers)),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     flag = parser.add_argument
     flag("--port", type=_port, default=os.environ.get("PORT") or "8020", help="default $PORT or 8020; 0: any")

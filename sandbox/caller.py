@@ -93,32 +93,34 @@ class _Answer:
 
     def __init__(self) -> None:
         self.keep_alive = False
+        self._parser = httptools.HttpResponseParser(self)
+        self._keeps = False
         self._has_head = False
         self._complete = False
 
     def on_headers_complete(self) -> None:
         self._has_head = True
+        self._keeps = bool(self._parser.should_keep_alive())  # only the parser of an unfinished answer knows
 
     def on_message_complete(self) -> None:
         self._complete = True
 
     async def of(self, line: _Line, request: bytes) -> int:
         """The status; raises EOFError when the connection ends before it is known, or the body never ends."""
-        parser = httptools.HttpResponseParser(self)
         line.begun = False
         line.writer.write(request)
         read = 0
         while not self._complete:
             chunk = await line.reader.read(_CHUNK)
             if not chunk and self._has_head:  # a body without a length ends with its connection
-                return int(parser.get_status_code())
+                return int(self._parser.get_status_code())
             read += len(chunk)
             if not chunk or read > _LARGEST_ANSWER:
                 raise EOFError
             line.begun = True
-            parser.feed_data(chunk)
-        self.keep_alive = parser.should_keep_alive()
-        return int(parser.get_status_code())
+            self._parser.feed_data(chunk)
+        self.keep_alive = self._keeps
+        return int(self._parser.get_status_code())
 
 
 def _written(call: Call) -> bytes:

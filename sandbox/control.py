@@ -12,6 +12,8 @@ POST   /sandbox/faults       order one (an object) or several (an array)
 DELETE /sandbox/faults       end them all
 GET    /sandbox/webhooks     where status reports go, and how: see `sandbox.webhooks`
 POST   /sandbox/webhooks     change some of that
+POST   /sandbox/inbound      a phone writes back: see `sandbox.phone`; the inbox page sends its form here
+POST   /sandbox/event        something is done with a message on a phone
 GET    /sandbox/courier      what became of status reports, inbound messages and events: see `sandbox.courier`
 POST   /sandbox/reset        forget all counts, messages and faults, and what was still to be told; webhooks
                              are again as the flags had them
@@ -33,10 +35,13 @@ from sandbox.inbox import Entry, Inbox
 from sandbox.ledger import Ledger
 from sandbox.numbers import magic_numbers
 from sandbox.page import POLICY, render
+from sandbox.phone import BadOrder, Phone
+from sandbox.transactions import PATH as TRANSACTIONS_PATH
 from sandbox.webhooks import BadWebhooks, Webhooks, read_webhooks
 from sandbox.wire import Answer, Request
 
 _DEFAULT_LIMIT = 100
+_FORM = "application/x-www-form-urlencoded"
 
 
 class Control:
@@ -50,6 +55,7 @@ class Control:
         inbox: Inbox,
         webhooks: Webhooks,
         courier: Courier,
+        phone: Phone,
         refuse: Callable[[float], None],
     ) -> None:
         self._faults = faults
@@ -58,6 +64,7 @@ class Control:
         self._webhooks = webhooks
         self._webhooks_at_start = webhooks.as_json()
         self._courier = courier
+        self._phone = phone
         self._refuse = refuse
         self._routes: dict[tuple[str, str], Callable[[Request], Answer]] = {
             ("GET", "/sandbox"): lambda _: _json(self._about()),
@@ -76,6 +83,8 @@ class Control:
             ("DELETE", "/sandbox/faults"): self._clear,
             ("GET", "/sandbox/webhooks"): lambda _: _json(webhooks.as_json()),
             ("POST", "/sandbox/webhooks"): self._change_webhooks,
+            ("POST", "/sandbox/inbound"): self._reply,
+            ("POST", "/sandbox/event"): lambda request: _ordered(phone.event, request.body),
             ("GET", "/sandbox/courier"): lambda _: _json(courier.counts()),
             ("POST", "/sandbox/reset"): self._reset,
         }
@@ -100,13 +109,14 @@ class Control:
     def _about(self) -> dict[str, Any]:
         return {
             "gateway": "POST /v1.0/message",
+            "transactions": f"GET {TRANSACTIONS_PATH}/",
             "paths": [f"{method} {path}" for method, path in self._routes],
             "faults": {
                 name: {
                     "says": kind.says,
                     "taken": kind.taken,
                     "taken_may_change": kind.open,
-                    "fields": ["count", "seconds", "probability", "numbers", *kind.own],
+                    "fields": ["count", "seconds", "probability", "numbers", "at", *kind.own],
                 }
                 for name, kind in KINDS.items()
             },
@@ -131,6 +141,19 @@ class Control:
         except BadWebhooks as problem:
             return _error(400, str(problem))
         return _json(self._webhooks.as_json())
+
+    def _reply(self, request: Request) -> Answer:
+        if not request.headers.get("content-type", "").startswith(_FORM):
+            return _ordered(self._phone.reply, request.body)
+        filled = dict(parse_qsl(request.body.decode("utf-8", "replace")))
+        order: dict[str, Any] = {"text": filled.get("text", "")}
+        if media := filled.get("media"):
+            order["media"] = {"mediaUri": media}
+        try:
+            self._phone.reply(order | {"answers": int(filled.get("answers", ""))})
+        except ValueError as problem:
+            return _error(400, str(problem))
+        return Answer(status=303, headers=(("Location", "/sandbox/inbox"),))
 
     def _reset(self, _: Request) -> Answer:
         self._faults.clear()
@@ -173,13 +196,31 @@ class Control:
             "times": self._ledger.times(message.reference, entry.number),
             "validity": message.validity,
             "rich_content": message.rich_content,
+            "course": [step.code for _, step in entry.timeline],
         }
 
     def _page(self, request: Request) -> Answer:
         query = dict(parse_qsl(request.query))
-        body = render(self._inbox, self._ledger, self._faults.as_json(), search=query.get("q", "").strip())
+        reply = query.get("reply", "")
+        body = render(
+            self._inbox,
+            self._ledger,
+            self._faults.as_json(),
+            search=query.get("q", "").strip(),
+            replies=self._webhooks.inbound_url is not None,
+            reply_to=int(reply) if reply.isascii() and reply.isdigit() and len(reply) < 10 else None,
+        )
         headers = (("Content-Security-Policy", POLICY),)
         return Answer(body=body.encode(), content_type=HTML, headers=headers)
+
+
+def _ordered(give: Callable[[object], object], body: bytes) -> Answer:
+    try:
+        return _json(give(orjson.loads(body)))
+    except orjson.JSONDecodeError:
+        return _error(400, "this is no JSON")
+    except BadOrder as problem:
+        return _error(400, str(problem))
 
 
 def _json(value: object) -> Answer:

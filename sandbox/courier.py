@@ -50,6 +50,11 @@ class Parcel:
     tried: asyncio.Future[None] | None = None
     began: float | None = None  #: of the first try, on the loop's clock
 
+    def release(self) -> None:
+        """Let go on whoever waited for the first try."""
+        if self.tried is not None and not self.tried.done():
+            self.tried.set_result(None)
+
 
 @dataclass(slots=True)
 class Tally:
@@ -77,6 +82,10 @@ class Courier:
         """Forget all parcels and counts."""
         for task in self._tasks:
             task.cancel()
+        for _, _, parcel in self._due:
+            parcel.release()
+        while not self._ready.empty():
+            self._ready.get_nowait().release()
         self._begin()
 
     def counts(self) -> dict[str, dict[str, int]]:
@@ -137,10 +146,12 @@ class Courier:
             tally.sent += 1
             tally.retried += parcel.began is not None
             parcel.began = parcel.began or self._loop.time()
-            status = await caller.status(parcel.call(url), settings.timeout)
+            try:
+                status = await caller.status(parcel.call(url), settings.timeout)
+            finally:
+                parcel.release()
             taken = status is not None and service.success(status)
-        if parcel.tried is not None and not parcel.tried.done():
-            parcel.tried.set_result(None)
+        parcel.release()
         if taken:
             tally.waiting -= 1
             tally.acknowledged += 1

@@ -106,19 +106,10 @@ class Exchange:
     def _struck(self, verdict: Verdict, fault: Fault) -> Answer:
         """The answer of a request that `fault` strikes."""
         delay = self._delay()
-        without_rows = _told_regardless(fault, delay)
+        without_rows = told_regardless(fault, delay)
         if without_rows is not None:
             return without_rows
-        late = fault.ms / 1000
-        answer = _told(verdict, delay, _distorted(verdict.rows, fault))
-        match fault.kind:
-            case "slow":
-                return replace(answer, delay=delay + late)
-            case "drip":
-                return replace(answer, manner=Manner.DRIPPED, pause=late)
-            case "partial_answer":
-                return replace(answer, manner=Manner.HALF)
-        return answer
+        return spoilt(_told(verdict, delay, _distorted(verdict.rows, fault)), fault)
 
 
 def _told(verdict: Verdict, delay: float, shown: list[Row] | None = None) -> Answer:
@@ -129,8 +120,21 @@ def _told(verdict: Verdict, delay: float, shown: list[Row] | None = None) -> Ans
     return Answer(status=status, body=body, delay=delay)
 
 
-def _told_regardless(fault: Fault, delay: float) -> Answer | None:
-    """The answer of a kind that does not care what the gateway would have said."""
+def spoilt(answer: Answer, fault: Fault) -> Answer:
+    """An answer whose way over the wire `fault` spoils, if it does."""
+    late = fault.ms / 1000
+    match fault.kind:
+        case "slow":
+            return replace(answer, delay=answer.delay + late)
+        case "drip":
+            return replace(answer, manner=Manner.DRIPPED, pause=late)
+        case "partial_answer":
+            return replace(answer, manner=Manner.HALF)
+    return answer
+
+
+def told_regardless(fault: Fault, delay: float) -> Answer | None:
+    """The answer of a kind that does not care what would have been said."""
     match fault.kind:
         case "status":
             headers = () if fault.retry_after is None else (("Retry-After", fault.retry_after),)

@@ -7,6 +7,8 @@ A fault is a JSON object. `kind` is one of KINDS; the conditions, all optional, 
     probability   0 to 1, drawn from the seeded generator for each request
     numbers       only requests with one of these recipients (`0031600000*` matches a prefix); the
                   rejecting kinds then reject only these
+    at            "transactions": strikes searches of the Transactions API, and nothing else; the kinds that
+                  are about the wire alone may
 
 The first fault in the list that fits strikes; the others do not see the request. `taken` says whether the
 messages of a struck request count as sent all the same; where KINDS leaves it open a test may choose.
@@ -48,8 +50,10 @@ KINDS = {
     "wrong_reference": Kind(True, False, (), "every row names a reference of another message"),
     "mixed": Kind(True, False, ("nth", "code"), "each nth recipient is rejected with `code`"),
     "reject_all": Kind(True, False, ("code",), "every recipient is rejected with `code`"),
+    "empty": Kind(False, False, (), "at the Transactions API: nothing is found"),
 }
-_CONDITIONS = ("count", "seconds", "probability", "numbers")
+_CONDITIONS = ("count", "seconds", "probability", "numbers", "at")
+_ANYWHERE = frozenset({"status", "drop_before", "partial_answer", "not_json", "slow", "drip", "hang"})
 
 
 class BadFault(ValueError):
@@ -65,6 +69,7 @@ class Fault:
     seconds: float | None = None
     probability: float = 1.0
     numbers: tuple[str, ...] = ()
+    at: str = "gateway"
     taken: bool = False
     status: int = 503
     retry_after: str | None = None
@@ -98,6 +103,7 @@ class Fault:
             "seconds": self.seconds,
             "probability": None if self.probability == 1 else self.probability,
             "numbers": list(self.numbers) or None,
+            "at": None if self.at == "gateway" else self.at,
         }
         return {
             "kind": self.kind,
@@ -134,12 +140,21 @@ def read_fault(order: Mapping[str, Any]) -> Fault:
         order.get("seconds") and set(order) <= {"kind", "seconds", "taken"}
     ):
         raise BadFault("refuse takes `seconds` and nothing else: what never arrives cannot be counted")
+    _settle_place(fields)
     fields.setdefault("taken", kind.taken)
     if "error_code" in fields:
         fields.setdefault("body", "json")
     if order["kind"] == "drip":
         fields.setdefault("ms", 100.0)
     return Fault(**fields)
+
+
+def _settle_place(fields: dict[str, Any]) -> None:
+    """Where it strikes: `empty` at the Transactions API alone, what is about rows never there."""
+    kind = fields["kind"]
+    at = fields.setdefault("at", "transactions" if kind == "empty" else "gateway")
+    if (kind == "empty") if at == "gateway" else (kind != "empty" and kind not in _ANYWHERE):
+        raise BadFault(f"at: {kind} does not strike there")
 
 
 class Faults:
@@ -163,13 +178,13 @@ class Faults:
         now = self._clock()
         return [fault.as_json(now) for fault in self._list]
 
-    def strike(self, numbers: Callable[[], list[str]]) -> Fault | None:
+    def strike(self, numbers: Callable[[], list[str]], *, at: str = "gateway") -> Fault | None:
         """The fault that strikes a request to these `numbers` (asked for only when needed), counted."""
         if not self._list:
             return None
         now = self._clock()
         for fault in self._list:
-            if fault.kind == "refuse" or fault.spent(now):
+            if fault.kind == "refuse" or fault.at != at or fault.spent(now):
                 continue
             if fault.numbers and not any(fault.matches(number) for number in numbers()):
                 continue
@@ -221,6 +236,12 @@ def _retry_after(name: str, value: Any) -> str:
     return text
 
 
+def _place(name: str, value: Any) -> str:
+    if value not in ("gateway", "transactions"):
+        raise BadFault(f"{name}: gateway or transactions")
+    return str(value)
+
+
 def _body(name: str, value: Any) -> str:
     if value not in ("html", "json"):
         raise BadFault(f"{name}: html or json")
@@ -233,6 +254,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "seconds": _number(0.001, 3600),
     "probability": _number(0, 1),
     "numbers": _numbers,
+    "at": _place,
     "taken": _flag,
     "status": _whole(200, 599),
     "retry_after": _retry_after,

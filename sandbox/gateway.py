@@ -111,15 +111,16 @@ class Gateway:
         """The verdict on `body`, sent with the header token `token` (which wins over one in the body)."""
         try:
             if self._count_only and (rows := _accept_all(body)) is not None:
-                self._authenticate(open_envelope(body).token if token is None else token)
+                self.authenticate(open_envelope(body).token if token is None else token)
                 return Verdict(rows, [])
             opened = open_envelope(body)
-            self._authenticate(opened.token if token is None else token)
+            self.authenticate(opened.token if token is None else token)
             return _judge(opened)
         except Unreadable as refusal:
             return Verdict([], [], refusal=refusal)
 
-    def _authenticate(self, token: str | None) -> None:
+    def authenticate(self, token: str | None) -> None:
+        """Raises Unreadable for a product token that is missing, malformed or not among the accepted."""
         if token is None or not token.strip():
             raise Unreadable(NO_ACCOUNT, CODES[NO_ACCOUNT])
         if not _GUID.fullmatch(token.strip()):

@@ -51,6 +51,10 @@ class Inbox:
             Entry(self._last, request, received_at, normalised(number), parts, message, timeline)
         )
 
+    def get(self, id: int) -> Entry | None:
+        """The message of that id, while it is kept."""
+        return next((entry for entry in reversed(self._entries) if entry.id == id), None)
+
     def newest_first(self) -> Iterator[Entry]:
         return reversed(self._entries)
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container
+from random import Random
 
 from sandbox.standard_error import STANDARD_ERRORS
 
@@ -39,6 +40,19 @@ def normalised(number: str) -> str:
 
 def is_phone(number: str) -> bool:
     return _PHONE.fullmatch(number) is not None
+
+
+def written(number: str, form: str, chance: Random) -> str:
+    """A phone number as `form` (00, plus, bare; mixed draws one) writes it; an opaque id as it is."""
+    full = normalised(number)
+    if not full.startswith("00"):
+        return full
+    match chance.choice(("00", "plus", "bare")) if form == "mixed" else form:
+        case "plus":
+            return f"+{full[2:]}"
+        case "bare":
+            return full[2:]
+    return full
 
 
 def magic_row_code(number: str) -> int | None:

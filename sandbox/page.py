@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from html import escape
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -50,6 +50,7 @@ td.reference { overflow-wrap: anywhere; min-width: 11rem } td.channels { min-wid
 .bubble b { margin-left: .5rem }
 .buttons { display: flex; flex-wrap: wrap; gap: .35rem; margin-top: .3rem }
 .button { border: 1px solid #48f8; border-radius: 1rem; padding: 0 .7rem; font-size: .85rem; cursor: help }
+.reply { display: flex; flex-wrap: wrap; gap: .35rem; margin-top: .3rem }
 @media (max-width: 52rem) {
   body { padding: 1rem }
   thead { display: none }
@@ -78,14 +79,27 @@ POLICY = (
 )
 
 
-def render(inbox: Inbox, ledger: Ledger, faults: Sequence[Mapping[str, Any]], *, search: str) -> str:
-    """The whole page. `search` is a part of a number or a reference; empty shows everything."""
+def render(
+    inbox: Inbox,
+    ledger: Ledger,
+    faults: Sequence[Mapping[str, Any]],
+    *,
+    search: str,
+    replies: bool = False,
+    reply_to: int | None = None,
+) -> str:
+    """The whole page. `search` is a part of a number or a reference; empty shows everything.
+
+    With `replies` each message can be answered. While the form of the message `reply_to` (an id) is open, the
+    page does not renew itself, so that nobody's words are lost.
+    """
     matching = (entry for entry in inbox.newest_first() if _matches(entry, search))
     entries = list(islice(matching, SHOWN))
+    writing = replies and reply_to is not None
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Sandbox inbox</title>
 <meta name="viewport" content="width=device-width">
-<noscript><meta http-equiv="refresh" content="5"></noscript>
+{"" if writing else '<noscript><meta http-equiv="refresh" content="5"></noscript>'}
 <style>{_STYLE}</style></head><body>
 <header><h1>Sandbox inbox</h1>
 <form><input type="search" name="q" value="{escape(search)}" placeholder="number or reference"
@@ -93,11 +107,11 @@ def render(inbox: Inbox, ledger: Ledger, faults: Sequence[Mapping[str, Any]], *,
 <main>
 {_sums(ledger)}
 {_faults(faults)}
-{_table(entries, ledger)}
+{_table(entries, ledger, _Replies(offered=replies, to=reply_to))}
 <p class="dim" id="state">{len(entries)} shown of the {len(inbox)} newest that are kept. Older ones are
 counted, not kept. Times are UTC.</p>
 </main>
-<script>{_SCRIPT}</script></body></html>
+{"" if writing else f"<script>{_SCRIPT}</script>"}</body></html>
 """
 
 
@@ -139,10 +153,33 @@ def _faults(faults: Sequence[Mapping[str, Any]]) -> str:
     return f'<div class="faults">Faults in force<ul>{"".join(items)}</ul></div>'
 
 
-def _table(entries: Sequence[Entry], ledger: Ledger) -> str:
+class _Replies(NamedTuple):
+    """Whether messages can be answered, and the id of the one being answered."""
+
+    offered: bool
+    to: int | None
+
+    def shown(self, entry: Entry) -> str:
+        """What is beside one message: a link to its form, or the form."""
+        if not self.offered:
+            return ""
+        if entry.id != self.to:
+            return f'<div><a href="?reply={entry.id}#m{entry.id}">reply</a></div>'
+        return (
+            f'<form class="reply" id="m{entry.id}" method="post" action="/sandbox/inbound">'
+            f'<input type="hidden" name="answers" value="{entry.id}">'
+            '<input name="text" aria-label="Reply" placeholder="reply" autofocus>'
+            '<input name="media" type="url" aria-label="Link to a file" placeholder="link to a file, if any">'
+            '<button>send</button> <a href="/sandbox/inbox">do not</a></form>'
+        )
+
+
+def _table(entries: Sequence[Entry], ledger: Ledger, replies: _Replies) -> str:
     if not entries:
         return '<p class="dim">No messages here.</p>'
-    rows = "\n".join(_row(entry, ledger.times(entry.message.reference, entry.number)) for entry in entries)
+    rows = "\n".join(
+        _row(entry, ledger.times(entry.message.reference, entry.number), replies) for entry in entries
+    )
     return f"""<div class="scroll"><table><thead><tr><th>received</th><th>from</th><th>to</th><th>text</th>
 <th>channels</th><th>reference</th><th class="n">parts</th><th class="n">request</th>
 <th class="n">times taken</th></tr></thead>
@@ -151,7 +188,7 @@ def _table(entries: Sequence[Entry], ledger: Ledger) -> str:
 </tbody></table></div>"""
 
 
-def _row(entry: Entry, times: int | None) -> str:
+def _row(entry: Entry, times: int | None, replies: _Replies) -> str:
     message = entry.message
     received = datetime.fromtimestamp(entry.received_at, UTC).strftime("%H:%M:%S")
     channels = " ".join(f'<span class="tag">{escape(channel)}</span>' for channel in message.channels)
@@ -159,7 +196,7 @@ def _row(entry: Entry, times: int | None) -> str:
         f"<tr{' class=again' if times and times > 1 else ''}><td>{received}</td>"
         f"<td><bdi>{escape(message.sender or '')}</bdi></td>"
         f"<td><code>{escape(entry.number)}</code></td>"
-        f'<td class="text">{_shown(message)}</td>'
+        f'<td class="text">{_shown(message)}{replies.shown(entry)}</td>'
         f"<td class=channels>{channels or '<span class=dim>any</span>'}</td>"
         f"<td class=reference><code>{escape(message.reference or '')}</code></td>"
         f'<td class="n" data-name="parts">{entry.parts}</td>'

@@ -12,7 +12,7 @@ from sandbox.caller import Call
 from sandbox.courier import Courier, Parcel
 from sandbox.course import ACCEPTED, TimedStep, Timeline, read_course
 from sandbox.gateway import Row
-from sandbox.numbers import magic_course, normalised
+from sandbox.numbers import magic_course, written
 from sandbox.report import Report
 from sandbox.webhooks import Webhooks
 
@@ -71,7 +71,7 @@ class Reporter:
             moments.reverse()
         tried = []
         for (at, step), after in zip(timeline, moments, strict=True):
-            report = Report(row["reference"], self._written(row["to"]), step, sent, at)
+            report = Report(row["reference"], written(row["to"], settings.numbers, chance), step, sent, at)
             parcel = Parcel("status", _Form(settings.format, report))
             if early:
                 parcel.tried = asyncio.get_running_loop().create_future()
@@ -80,16 +80,6 @@ class Reporter:
             if chance.random() < settings.duplicates:
                 self._courier.take(Parcel("status", parcel.call), after=after + settings.wait(chance))
         return tried
-
-    def _written(self, number: str) -> str:
-        """The number in the form that is asked for; an id of another channel as it is."""
-        form = self._webhooks.numbers
-        if form == "mixed":
-            form = self._chance.choice(("00", "plus", "bare"))
-        full = normalised(number)
-        if form == "00" or not full.startswith("00"):
-            return full
-        return full[2:] if form == "bare" else f"+{full[2:]}"
 
 
 @dataclass(frozen=True, slots=True)

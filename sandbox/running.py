@@ -34,6 +34,7 @@ class SandboxClient:
     def __init__(self, url: str, pid: int = 0) -> None:
         self.url = url
         self.endpoint = f"{url}/v1.0/message"
+        self.transactions = f"{url}/v1.2/transactions/"
         self.pid = pid
         self._opener = build_opener(ProxyHandler({}))  # a proxy of the environment is not for loopback
 
@@ -79,6 +80,18 @@ class SandboxClient:
         """Messages in full, the oldest first. `query`: reference, number, limit, after."""
         found = self._json("GET", f"/sandbox/messages?{urlencode(query)}")
         return cast("list[dict[str, Any]]", found)
+
+    def inbound(self, **order: Any) -> dict[str, Any]:
+        """Have a phone write back (see `sandbox.phone`; `from_` is `from`); the document that is sent."""
+        return self._ordered("/sandbox/inbound", order)
+
+    def event(self, **order: Any) -> dict[str, Any]:
+        """The same for something done with a message."""
+        return self._ordered("/sandbox/event", order)
+
+    def _ordered(self, path: str, order: Mapping[str, Any]) -> dict[str, Any]:
+        body = json.dumps({name.rstrip("_"): value for name, value in order.items()}).encode()
+        return cast("dict[str, Any]", self._json("POST", path, body))
 
     def webhooks(self, **changes: Any) -> dict[str, Any]:
         """The settings of `sandbox.webhooks`, after these changes."""

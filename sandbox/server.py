@@ -23,7 +23,10 @@ from sandbox.gateway import Gateway
 from sandbox.inbox import Inbox
 from sandbox.ledger import Ledger
 from sandbox.limiter import Limiter
+from sandbox.phone import Phone
 from sandbox.reporter import Reporter
+from sandbox.transactions import PATH as TRANSACTIONS_PATH
+from sandbox.transactions import Transactions
 from sandbox.webhooks import Webhooks
 from sandbox.wire import Answer, Connection, Request
 
@@ -54,7 +57,8 @@ class Sandbox:
 
     def __init__(self, options: Options) -> None:
         # A generator each: how many latencies were drawn must not change which requests a fault strikes.
-        fault_chance, latency_chance, course_chance = (Random(options.seed + place) for place in range(3))
+        chances = [Random(options.seed + place) for place in range(4)]
+        fault_chance, latency_chance, course_chance, phone_chance = chances
         latency = options.latency
         self._open_connections: set[Connection] = set()
         self.door = Door(options.host, options.port, self._connection)
@@ -64,8 +68,12 @@ class Sandbox:
         webhooks = Webhooks()
         webhooks.update(options.webhooks)
         courier = Courier(webhooks)
+        gateway = Gateway(tokens=options.tokens, count_only=options.count_only)
+        self._transactions = Transactions(
+            gateway=gateway, faults=faults, inbox=inbox, webhooks=webhooks, now=time.time
+        )
         self._exchange = Exchange(
-            gateway=Gateway(tokens=options.tokens, count_only=options.count_only),
+            gateway=gateway,
             faults=faults,
             ledger=ledger,
             inbox=inbox,
@@ -80,6 +88,7 @@ class Sandbox:
             inbox=inbox,
             webhooks=webhooks,
             courier=courier,
+            phone=Phone(inbox, webhooks, courier, phone_chance, time.time),
             refuse=self._refuse,
         )
         self._faults_at_start = options.faults
@@ -99,6 +108,8 @@ class Sandbox:
             if request.method == "POST":
                 return self._exchange.answer(request)
             return Answer(status=405, headers=(("Allow", "POST"),))
+        if request.path.rstrip("/") == TRANSACTIONS_PATH:
+            return self._transactions.answer(request)
         if request.path == "/":
             return Answer(status=303, headers=(("Location", "/sandbox/inbox"),))
         return self._control.answer(request)

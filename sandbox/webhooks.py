@@ -1,4 +1,4 @@
-"""Where the sandbox tells what happens, and how. A JSON object; each key may be left out.
+"""Where the sandbox tells what happens, and how: a JSON object, of which each key may be left out.
 
 status_url, inbound_url, event_url   where; null tells nothing, which is how it starts
 format       json, xml or get: the form of status reports

@@ -175,10 +175,12 @@ def post() -> Callable[..., Reply]:
 def get() -> Callable[..., Reply]:
     """Asks a sandbox for a path, by GET unless told otherwise."""
 
-    def ask(of: SandboxClient, path: str, method: str = "GET", body: str | None = None) -> Reply:
+    def ask(
+        of: SandboxClient, path: str, method: str = "GET", body: str | None = None, **headers: str
+    ) -> Reply:
         connection = http.client.HTTPConnection(urlsplit(of.url).netloc, timeout=10)
         try:
-            connection.request(method, path, body)
+            connection.request(method, path, body, headers)
             answer = connection.getresponse()
             return Reply(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
         finally:

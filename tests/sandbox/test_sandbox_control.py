@@ -74,6 +74,7 @@ def test_messages_are_kept_in_full(sandbox: SandboxClient, post: Ask, message: M
         "times": 1,
         "validity": "2h",
         "rich_content": None,
+        "course": [],
     } == entry
 
 

@@ -166,6 +166,13 @@ def test_the_mix_decides_for_other_numbers(
     assert len(NUMBERS) == len(receiver.reports)
 
 
+def test_the_inbox_tells_the_course(hooked: SandboxClient, post: Ask, message: Message) -> None:
+    """From the moment it is taken, so that a test knows what is to come."""
+    post(hooked, message("0031600006004"))
+    (entry,) = hooked.messages()
+    assert [0, 2, 4] == entry["course"]
+
+
 def test_one_seed_one_course(receiver: Receiver, post: Ask, message: Message) -> None:
     """Two sandboxes of one seed tell the same."""
     seen = []
