@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from cmqueue.partition import Survey
 from cmqueue.state import STATE_OF_LETTER, State
+from cmqueue.survey import Survey
 
 
 @dataclass(slots=True)

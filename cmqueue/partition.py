@@ -13,7 +13,9 @@ from cmqueue.connection import Scripts
 from cmqueue.errors import OutboxUnavailable
 from cmqueue.lane import LANE_OF_LETTER, Lane
 from cmqueue.settlement import Poison, Settlement, records
+from cmqueue.standing import Standing
 from cmqueue.state import STATE_OF_LETTER, State
+from cmqueue.survey import Survey
 from cmqueue.sweep import Lost, SweepRules, Swept, Told
 from cmqueue.watermark import Watermark
 
@@ -40,29 +42,6 @@ class GateRules:
     probe_first: float = 5.0
     probe_last: float = 60.0
     dead_retention: float = 7 * 24 * 3600.0
-
-
-class Standing(NamedTuple):
-    """Where a message stands, as Redis keeps it. `at_ms` is 0 where the place has no time.
-
-    `rolled_back_ms` is when a rollback was seen that is not resumed, 0 where there is none.
-    """
-
-    row: bytes
-    where: str
-    at_ms: int
-    paused: str
-    gate: str
-    gate_until_ms: int
-    rolled_back_ms: int
-
-
-class Survey(NamedTuple):
-    """The books and the structures of a partition at one instant."""
-
-    counts: dict[str, int]
-    tallies: dict[str, int]
-    places: dict[str, int]
 
 
 _PLACES = ("lanes", "ready", "due", "doubt", "kept", "claimed", "posting", "withdrawn", "jobs")

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cmqueue.lane import Guarantee, Lane
-from cmqueue.partition import Standing
 from cmqueue.row import Entry, Row, iso
+from cmqueue.standing import Standing
 from cmqueue.state import State
 
 
