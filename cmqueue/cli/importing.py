@@ -12,8 +12,9 @@ import click
 
 from cmqueue.cli.opening import opened
 from cmqueue.cli.page import counted, write_fields, write_json
-from cmqueue.cli.verb import Verb, a_guarantee, a_lane, account, as_json, expires_in
+from cmqueue.cli.verb import Verb, account, as_json, expires_in, guarantee, lane
 from cmqueue.errors import InvalidMessage, OutboxUnavailable
+from cmqueue.lane import Lane
 
 if TYPE_CHECKING:
     from cmqueue.campaign.pace import Pace
@@ -42,23 +43,11 @@ def _rate(_ctx: click.Context, _param: click.Parameter, value: str | None) -> fl
 @click.option("--text", "text", metavar="TEXT", help="What is sent; {first_name} is that column of each row.")
 @click.option("--text-file", metavar="FILE", help="The same, from a file.")
 @click.option("--content", "content_file", metavar="FILE", help="A whole content as JSON, rich content too.")
-@click.option(
-    "--lane",
-    callback=a_lane,
-    default="bulk",
-    show_default=True,
-    metavar=a_lane.metavar,
-    help="How urgent it is.",
-)
+@lane(Lane.BULK)
 @click.option("--campaign", metavar="NAME", help="What the import is known by, here and in each message.")
 @expires_in("Never send it later than S seconds after it is due.")
 @click.option("--send-at", metavar="ISO", help="Not before this time, such as 2026-12-24T18:00:00+01:00.")
-@click.option(
-    "--guarantee",
-    callback=a_guarantee,
-    metavar=a_guarantee.metavar,
-    help="Whether to resend when nobody knows if CM took it; else the lane decides.",
-)
+@guarantee
 @click.option("--reference-column", metavar="COLUMN", help="The column of your own handle for each message.")
 @click.option("--bad", metavar="FILE", help="Where bad rows go; else NAME.bad.csv beside FILE.")
 @click.option("--rate", callback=_rate, metavar="N", help="Messages a second, to tell the finish by.")

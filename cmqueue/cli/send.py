@@ -11,8 +11,9 @@ import click
 from cmqueue.channel import numbers_are_opaque
 from cmqueue.cli.opening import opened
 from cmqueue.cli.page import write_json
-from cmqueue.cli.verb import Verb, a_guarantee, a_lane, account, as_json, expires_in
+from cmqueue.cli.verb import Verb, account, as_json, expires_in, guarantee, lane
 from cmqueue.errors import InvalidMessage
+from cmqueue.lane import Lane
 from cmqueue.message import Content, Options, parse_recipient
 from cmqueue.outbox import Outbox
 from cmqueue.receipt import Receipt
@@ -32,23 +33,11 @@ _OPTION_OF_FIELD = {"sender": "--from", "to": "--to", "text": "TEXT", "channels"
     metavar="NUMBER",
     help="A phone number with + or 00; with CMQUEUE_DEFAULT_REGION a national one too. May be repeated.",
 )
-@click.option(
-    "--lane",
-    callback=a_lane,
-    default="normal",
-    show_default=True,
-    metavar=a_lane.metavar,
-    help="How urgent it is.",
-)
+@lane(Lane.NORMAL)
 @expires_in("Never send it later than S seconds after it is due.")
 @click.option("--send-at", metavar="ISO", help="Not before this time, such as 2026-12-24T18:00:00+01:00.")
 @click.option("--idempotency-key", metavar="KEY", help="A repeat with the same key queues nothing twice.")
-@click.option(
-    "--guarantee",
-    callback=a_guarantee,
-    metavar=a_guarantee.metavar,
-    help="Whether to resend when nobody knows if CM took it; else the lane decides.",
-)
+@guarantee
 @click.option("--campaign", metavar="NAME", help="A name that it belongs to.")
 @click.option("--client-reference", metavar="REF", help="Your own handle for it.")
 @click.option("--metadata", metavar="JSON", help="A JSON object of your own, kept with it.")

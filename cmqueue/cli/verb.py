@@ -81,8 +81,8 @@ class OneOf:
         return value
 
 
-a_lane = OneOf(lane.value for lane in Lane)
-a_guarantee = OneOf(guarantee.value for guarantee in Guarantee)
+a_lane = OneOf(each.value for each in Lane)
+a_guarantee = OneOf(each.value for each in Guarantee)
 
 account = click.option(
     "--account",
@@ -107,6 +107,26 @@ only_lane = click.option("--lane", callback=a_lane, metavar=a_lane.metavar, help
 def expires_in(help: str) -> Callable[[F], F]:
     """The option --expires-in."""
     return click.option("--expires-in", callback=_seconds, metavar="S", help=help)
+
+
+def lane(default: Lane) -> Callable[[F], F]:
+    """The option --lane of what enqueues."""
+    return click.option(
+        "--lane",
+        callback=a_lane,
+        default=default.value,
+        show_default=True,
+        metavar=a_lane.metavar,
+        help="How urgent it is.",
+    )
+
+
+guarantee = click.option(
+    "--guarantee",
+    callback=a_guarantee,
+    metavar=a_guarantee.metavar,
+    help="Whether to resend when nobody knows if CM took it; else the lane decides.",
+)
 
 
 def shown(id: str) -> str:
