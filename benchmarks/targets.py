@@ -208,37 +208,35 @@ def _share() -> Iterator[Line]:
 
 def _intake() -> Iterator[Line]:
     """Rates, not ratios: the intake has one core to itself, of whatever machine it is."""
-    for name, says, unit, direction, target in (
+    yield from _told(
+        "intake",
         ("one", "intake, one message a request", "/s", Direction.AT_LEAST, 1500.0),
         ("cpu", "intake, CPU a request", "µs", Direction.AT_MOST, None),
         ("half.p50", "intake at 750/s: p50", "ms", Direction.AT_MOST, None),
         ("half.p99", "intake at 750/s: p99", "ms", Direction.AT_MOST, 50.0),
         ("distinct", "intake, 1,000 texts a request", "/s", Direction.AT_LEAST, 30_000.0),
         ("shared", "intake, 1,000 recipients a text", "/s", Direction.AT_LEAST, 30_000.0),
-    ):
-        yield Line(
-            group="intake",
-            name=f"intake.{name}",
-            says=says,
-            unit=unit,
-            value=_figure(f"intake.{name}"),
-            direction=direction,
-            target=target,
-        )
+    )
 
 
 def _import() -> Iterator[Line]:
     """A rate, not a ratio: the command has one core to itself, of whatever machine it is."""
-    for name, says, unit, direction, target in (
+    yield from _told(
+        "import",
         ("rows", "import of one text, rows", "/s", Direction.AT_LEAST, 30_000.0),
         ("memory", "import of one text, memory", "MiB", Direction.AT_MOST, 150.0),
-    ):
+    )
+
+
+def _told(group: str, *figures: tuple[str, str, str, Direction, float | None]) -> Iterator[Line]:
+    """A line for each figure of a group, as it was measured."""
+    for name, says, unit, direction, target in figures:
         yield Line(
-            group="import",
-            name=f"import.{name}",
+            group=group,
+            name=f"{group}.{name}",
             says=says,
             unit=unit,
-            value=_figure(f"import.{name}"),
+            value=_figure(f"{group}.{name}"),
             direction=direction,
             target=target,
         )
