@@ -5,15 +5,31 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cmqueue import Outbox, State
 
 ROOT = Path(__file__).resolve().parent.parent
+COMMAND = Path(sysconfig.get_path("scripts")) / "cmqueue"
 TOKEN = "11111111-1111-1111-1111-111111111111"
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How the command ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
 
 
 def eventually(condition: Callable[[], object], seconds: float = 20, every: float = 0.02) -> object:

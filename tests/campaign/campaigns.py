@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-import sysconfig
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
+
+from harness import Ran
 
 from cmqueue import Content, Outbox
 from cmqueue.campaign.badfile import BadFile
@@ -22,24 +21,9 @@ from cmqueue.job import Job
 from cmqueue.lane import Lane
 from cmqueue.message import Options
 
-COMMAND = Path(sysconfig.get_path("scripts")) / "cmqueue"
 TEXT = "Our shop moves on Monday"
 HELLO = "Hi {first_name}, our shop moves on Monday"
 OPEN: list[IO[bytes]] = []  #: files of sources, which a fixture closes
-
-
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """How the command ended, and what it said."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
 
 Command = Callable[..., Ran]
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from campaigns import COMMAND, OPEN, Command, Ran
+from campaigns import OPEN, Command
 from cli.zygote import Zygote
-from harness import ROOT
+from harness import COMMAND, ROOT, Ran
 
 from cmqueue import Outbox
 from demo.valkey import RunningServer

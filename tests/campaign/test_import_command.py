@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from campaigns import HELLO, TEXT, Command, Ran, jobs, number, once_each, reached, rows
+from campaigns import HELLO, TEXT, Command, jobs, number, once_each, reached, rows
+from harness import Ran
 
 from cmqueue import Outbox
 from cmqueue.campaign.run import Run

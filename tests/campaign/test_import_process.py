@@ -15,8 +15,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from campaigns import COMMAND, HELLO, TEXT, Command, once_each, reached, rows
-from harness import eventually
+from campaigns import HELLO, TEXT, Command, once_each, reached, rows
+from harness import COMMAND, eventually
 
 from cmqueue import Outbox
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command import ANSWERED, COMMAND, End, Ran, Run
+from command import ANSWERED, End, Run
+from harness import COMMAND, Ran
 from zygote import Zygote
 
 from cmqueue import Outbox

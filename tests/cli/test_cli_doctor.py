@@ -11,7 +11,8 @@ from importlib.metadata import EntryPoint
 from typing import Any
 
 import pytest
-from command import DEAD, End, Ran, Run, free_port, message
+from command import DEAD, End, Run, free_port, message
+from harness import Ran
 
 from cmqueue import Outbox
 from cmqueue.checkup import Check, Level, checkup
