@@ -19,7 +19,9 @@ COPY pyproject.toml ./
 COPY deploy deploy
 COPY cmqueue cmqueue
 COPY config config
+COPY listening listening
 COPY producers producers
+COPY receivers receivers
 COPY worker worker
 RUN python deploy/link_checkout.py && python -m compileall -q .
 USER 10001:10001

@@ -58,5 +58,5 @@ LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --genera
 
 lock:  ## resolve pyproject.toml again into both lock files (needs uv)
 	$(LOCK) --all-extras --output-file requirements.lock
-	$(LOCK) --extra campaign --extra intake --extra numbers --extra worker --constraint requirements.lock \
+	$(LOCK) --extra campaign --extra intake --extra numbers --extra receivers --extra worker --constraint requirements.lock \
 	  --output-file requirements-runtime.lock
