@@ -84,7 +84,7 @@ class Receiver:
             kind = self._door.let_in(request)
             if request.method not in (allowed := methods_of(kind)):
                 return self._refused(405, "This method is not taken", {"Allow": ", ".join(allowed)})
-            await self._queue(await self._read(kind, request))
+            await self._take(kind, request)
         except Stranger as stranger:
             await self._door.turn_away(request, stranger)
             return Response(status_code=stranger.status, headers=stranger.headers())
@@ -99,18 +99,19 @@ class Receiver:
         self._tally.taken(kind)
         return Response()
 
-    async def _read(self, kind: Kind, request: Request) -> Brought:
-        """What it brings. Raises TurnedDown before more is read than has to be."""
+    async def _take(self, kind: Kind, request: Request) -> None:
+        """From its head into Redis. Raises TurnedDown before more is read than has to be."""
         check_head(request.scope["headers"])
         if not self._rate.spend():
             raise TurnedDown(503, "Too many webhooks a second", retry_after=1)
         query: bytes = request.scope["query_string"]
         if request.method == "GET":
-            return got(kind, query)
+            await self._queue(got(kind, query))
+            return
         settings = self._settings
         with NO_ROOM if is_small(request) else self._room:
             body = await read_body(request, most=settings.receiver_bytes, seconds=settings.receiver_seconds)
-            return posted(kind, query, request.headers.get("content-type", ""), body)
+            await self._queue(posted(kind, query, request.headers.get("content-type", ""), body))
 
     async def _queue(self, brought: Brought) -> None:
         """Into Redis, with all that come at the same time. Raises TurnedDown where it may not be there."""
