@@ -13,6 +13,7 @@ from typing import NamedTuple
 from cmqueue.outbox import Outbox
 from cmqueue.partition import MOST_FACTS, Partition
 from cmqueue.settlement import Settlement
+from cmqueue.standard_error import NextStep, standard_error
 from cmqueue.state import Reason, State
 
 #: CM's status codes. 1 is "rejected" by CM or the operator: for a message that was accepted, a failure. 200
@@ -63,6 +64,20 @@ class Merged(NamedTuple):
         return self.before in (State.QUEUED, State.CLAIMED) and self.after != self.before
 
 
+def fact_of(report: Report) -> State | None:
+    """What `report` tells; None where CM's code is unknown, which proves nothing.
+
+    A failure that the network still works on ("wait", cmqueue/standard_error.py) is none: it proves that CM
+    took the message, and no more.
+    """
+    fact = FACTS.get(report.code)
+    if fact is State.FAILED and report.error:
+        error = standard_error(report.error)
+        if error is not None and error.next_step is NextStep.WAIT:
+            return State.ACCEPTED
+    return fact
+
+
 def merged(state: State, fact: State) -> State:
     """The state of a message in `state` once `fact` is told: the law that `scripts/report.lua` follows."""
     return fact if _RANK[fact] > _RANK.get(state, 0) else state
@@ -85,7 +100,7 @@ def merge(outbox: Outbox, reports: Sequence[Report]) -> list[Merged | None]:
     found: list[Merged | None] = [None] * len(reports)
     places: dict[str, list[tuple[int, list[str], Settlement]]] = {}
     for at, report in enumerate(reports):
-        state, reference = FACTS.get(report.code), report.reference.upper()
+        state, reference = fact_of(report), report.reference.upper()
         if state is None or not _REFERENCE.issuperset(reference) or not 6 < len(reference) <= 32:
             continue
         keys = [
@@ -93,7 +108,7 @@ def merge(outbox: Outbox, reports: Sequence[Report]) -> list[Merged | None]:
             for number in spellings(report.number)
             for tail in outbox.registry.tails(reference, number)
         ]
-        error = report.error if state is State.FAILED else 0
+        error = report.error if state is State.FAILED and 0 <= report.error <= _MOST_ERROR else 0
         places.setdefault(reference[:2], []).append((at, keys, Settlement(state, Reason.RECEIPT, error)))
     for code, facts in places.items():
         partition = Partition(outbox.scripts, code)
@@ -107,4 +122,5 @@ def merge(outbox: Outbox, reports: Sequence[Report]) -> list[Merged | None]:
     return found
 
 
+_MOST_ERROR = 0xFFFF  # a row keeps two bytes
 _REFERENCE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
