@@ -1,9 +1,9 @@
 """CM's standard errors: what `status.errorCode` of a status report means, and what is done about it.
 
-The codes are those of CM's page "Incoming status report" ("standard errors"); the words are ours. Which are
-temporary CM says itself of 7, 8, 21, 22, 35 and 36 (temporary) and of 27 and 34 (permanent); the other classes,
-and all next steps, are our judgement, by one rule: what costs a message or reaches nobody (a resend, a
-suppression, a slower account) happens only where the error says that it helps.
+The codes are those of CM's page "Incoming status report" ("standard errors"); the words are ours. CM itself
+calls 7, 8, 21, 22, 35 and 36 temporary, 27 and 34 permanent; the other kinds, and all next steps, are our
+judgement, by one rule: what costs something (a resend, a suppression, a slower account) happens only where
+the error says that it helps.
 """
 
 from __future__ import annotations

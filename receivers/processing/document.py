@@ -26,14 +26,20 @@ def from_json(body: bytes) -> Any:
         found = orjson.loads(body.removeprefix(_BOM))
     except orjson.JSONDecodeError:
         return Unreadable(Why.NOT_JSON)
-    return Unreadable(Why.TOO_DEEP) if body.count(b"[") + body.count(b"{") > DEEPEST and _deep(found) else found
+    return (
+        Unreadable(Why.TOO_DEEP) if body.count(b"[") + body.count(b"{") > DEEPEST and _deep(found) else found
+    )
 
 
 def from_xml(body: bytes) -> Element | Unreadable:
     """The root of `body`. A document type or an entity makes it unreadable."""
     try:
         root: Element = fromstring(body, forbid_dtd=True)
-    except (ParseError, ValueError, LookupError):  # defusedxml's own are ValueErrors; an encoding nobody knows
+    except (
+        ParseError,
+        ValueError,
+        LookupError,
+    ):  # defusedxml's own are ValueErrors; an encoding nobody knows
         return Unreadable(Why.NOT_XML)
     return root
 

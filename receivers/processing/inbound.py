@@ -1,9 +1,9 @@
 """An inbound message: what somebody wrote to a number of ours ("Incoming messages"); any part may be absent.
 
-    {"reference", "messageContext", "from": {"number", "name"}, "to": {"number"},
-     "message": {"text", "media": {"mediaUri", "contentType", "title"},
-                 "custom": {"location": {"latitude", "longitude", "label", "searchQuery"}, "contacts": […]}},
-     "groupings": ["", "", ""], "timeUtc": "yyyy-MM-ddTHH:mm:ss", "channel": "SMS"}
+{"reference", "messageContext", "from": {"number", "name"}, "to": {"number"},
+ "message": {"text", "media": {"mediaUri", "contentType", "title"},
+             "custom": {"location": {"latitude", "longitude", "label", "searchQuery"}, "contacts": […]}},
+ "groupings": ["", "", ""], "timeUtc": "yyyy-MM-ddTHH:mm:ss", "channel": "SMS"}
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """An event: what somebody did with a message other than to write back ("Incoming events").
 
-    {"reference", "messageContext", "from", "to", "event": {"type", "custom"}, "groupings", "timeUtc", "channel"}
+    {"reference", "messageContext", "from", "to", "event": {"type", "custom"}, "groupings", "timeUtc",
+     "channel"}
 
 RCS tells clicks: {"type": "SuggestionClick", "custom": {"postbackdata", "label"}}. Other events are kept as
 they are.

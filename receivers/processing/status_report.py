@@ -5,8 +5,8 @@
     XML   <MESSAGES><MSG RECEIVED="…"><TO/><REFERENCE/><STATUS><CODE/><ERRORCODE/><ERRORDESCRIPTION/>…
     GET   reference, sent, received, to, statuscode, errorcode, errordescription
 
-Keys come in any case, codes as strings or numbers, `msg` as one object or an array of them. What is missing is
-empty, but for the status code: without one a report says nothing.
+Keys come in any case, codes as strings or numbers, `msg` as one object or an array of them. What is missing
+is empty, but for the status code: without one a report says nothing.
 """
 
 from __future__ import annotations

@@ -178,7 +178,7 @@ def test_a_location(longitude: str, number: object) -> None:
     assert Location(51.6, 4.77, "Breda", "breda") == _inbound(custom={"location": place}).location
 
 
-@pytest.mark.parametrize("number", [None, True, "", "east", 1000, "nan", "inf", 10**400])
+@pytest.mark.parametrize("number", [None, True, "", "east", 1000, "nan", "inf", 10**30])
 def test_no_location(number: object) -> None:
     """What is no number of degrees is no place; it stays in `custom`."""
     found = _inbound(custom={"location": {"latitude": 51.6, "longitude": number}})
@@ -286,7 +286,11 @@ def test_any_json_gives_a_value_or_a_named_refusal(kind: Kind, form: Form, value
     _is_told(kind, form, json.dumps(value).encode())
 
 
-@given(st.lists(st.sampled_from(["<MSG>", "</MSG>", "<TO>", "</TO>", "<STATUS/>", "<CODE>2", "</CODE>", "&#0;", "x"])))
+@given(
+    st.lists(
+        st.sampled_from(["<MSG>", "</MSG>", "<TO>", "</TO>", "<STATUS/>", "<CODE>2", "</CODE>", "&#0;", "x"])
+    )
+)
 def test_any_xml_gives_a_value_or_a_named_refusal(parts: list[str]) -> None:
     """The same for tags in any order."""
     _is_told(Kind.STATUS, Form.XML, f"<MESSAGES>{''.join(parts)}</MESSAGES>".encode())
