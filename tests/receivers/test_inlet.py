@@ -149,7 +149,9 @@ def test_a_redis_that_forgot_is_no_error(inlet: Inlet, each_outbox: Outbox) -> N
 @pytest.mark.parametrize(
     "strange", [{"v": "2", "k": "status"}, {"v": "1", "k": "poem", "f": "json"}, {"x": "y"}]
 )
-def test_a_format_to_come_is_left_alone(inlet: Inlet, each_outbox: Outbox, strange: dict[str, str]) -> None:
+def test_a_format_to_come_is_left_alone(
+    inlet: Inlet, each_outbox: Outbox, strange: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
     """An entry that a newer receiver wrote waits for a newer worker; the others go on."""
     each_outbox.scripts.client.xadd(INLET, strange)  # type: ignore[arg-type]  # its mapping is invariant
     inlet.put(_numbered(1))
