@@ -17,6 +17,6 @@ class ErrandSettings(WorkerSettings):
         "TRANSACTIONS_URL",
         None,
         secure_url,
-        "CM's Transactions API, such as `https://api.cmtelecom.com/v1.2/transactions/`: it is asked of messages "
+        "CM's Transactions API, such as `https://api.cmtelecom.com/v1.2/transactions/`: it is asked of what is "
         "in doubt, by reference. Without it receipts and late answers alone settle them.",
     )
