@@ -24,6 +24,7 @@ BUCKET_SECONDS = 600
 BUCKETS = 32**4  # they come round again after 19.9 years
 PARTITIONS = 32**2
 RANDOM = 10
+REFERENCE = 2 + 4 + RANDOM
 TAIL = 20
 
 _RANDOM_OF_BYTE = bytes(ord(ALPHABET[byte & 31]) for byte in range(256))

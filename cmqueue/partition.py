@@ -199,22 +199,26 @@ class Partition:
         return int(self._scripts.guarded(lambda: client.hget(self.prefix + "poison", lane.letter)) or 0)
 
     def prove(self, proofs: Sequence[tuple[str, Settlement]]) -> list[str]:
-        """Merge what a late answer proves about messages outside any lease; the keys that changed."""
+        """Merge what a late answer proves about messages outside any lease; the keys that changed.
+
+        Each goes by its key, with the random end of its reference behind it where that is known.
+        """
         args: list[Any] = []
         for key, settlement in proofs:
             args += (key, settlement.pack())
         return [key.decode() for key in self._run("prove", *args)]
 
     def report(
-        self, facts: Sequence[tuple[Sequence[str], Settlement]]
+        self, facts: Sequence[tuple[Sequence[str], str, Settlement]]
     ) -> list[tuple[str, State, State] | None]:
-        """Merge what status reports tell: of each the keys that its message may have, and the fact.
+        """Merge what status reports tell: of each the keys that its message may have, the random end of its
+        reference (10 characters), and the fact.
 
         Returns the key, the state before and the state after; None where there is no such message.
         """
         args: list[Any] = []
-        for keys, fact in facts:
-            args += ("".join(keys), fact.pack())
+        for keys, random, fact in facts:
+            args += ("".join(keys) + random, fact.pack())
         return [
             (told[:24], STATE_OF_LETTER[told[24]], STATE_OF_LETTER[told[25]]) if told else None
             for told in (reply.decode() for reply in self._run("report", *args))

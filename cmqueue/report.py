@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from cmqueue.identity import REFERENCE
 from cmqueue.outbox import Outbox
 from cmqueue.partition import MOST_FACTS, Partition
 from cmqueue.settlement import Settlement
@@ -83,10 +84,10 @@ def merge(outbox: Outbox, reports: Sequence[Report]) -> list[Merged | None]:
     OutboxUnavailable, after which all may be merged again.
     """
     found: list[Merged | None] = [None] * len(reports)
-    places: dict[str, list[tuple[int, list[str], Settlement]]] = {}
+    places: dict[str, list[tuple[int, list[str], str, Settlement]]] = {}
     for at, report in enumerate(reports):
         state, reference = FACTS.get(report.code), report.reference.upper()
-        if state is None or not _REFERENCE.issuperset(reference) or not 6 < len(reference) <= 32:
+        if state is None or not _REFERENCE.issuperset(reference) or len(reference) != REFERENCE:
             continue
         keys = [
             reference[2:6] + tail
@@ -94,13 +95,14 @@ def merge(outbox: Outbox, reports: Sequence[Report]) -> list[Merged | None]:
             for tail in outbox.registry.tails(reference, number)
         ]
         error = report.error if state is State.FAILED else 0
-        places.setdefault(reference[:2], []).append((at, keys, Settlement(state, Reason.RECEIPT, error)))
+        fact = Settlement(state, Reason.RECEIPT, error)
+        places.setdefault(reference[:2], []).append((at, keys, reference[6:], fact))
     for code, facts in places.items():
         partition = Partition(outbox.scripts, code)
         for begin in range(0, len(facts), MOST_FACTS):
             part = facts[begin : begin + MOST_FACTS]
-            told = partition.report([(keys, fact) for _, keys, fact in part])
-            for (at, _, fact), moved in zip(part, told, strict=True):
+            told = partition.report([(keys, random, fact) for _, keys, random, fact in part])
+            for (at, _, _, fact), moved in zip(part, told, strict=True):
                 if moved is not None:
                     key, before, after = moved
                     found[at] = Merged(code + key, before, fact.state, after)

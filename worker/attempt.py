@@ -24,7 +24,7 @@ from tenacity import (
 
 from cmqueue.claim import Batch
 from cmqueue.errors import OutboxUnavailable
-from cmqueue.job import KEY_AT, Job, digests, earliest_expiry, keys
+from cmqueue.job import NAME_AT, Job, digests, earliest_expiry, keys
 from cmqueue.lane import Lane
 from cmqueue.partition import Endpoint, GateRules, Partition
 from cmqueue.settlement import Poison, Settlement
@@ -336,7 +336,7 @@ class Attempt:
             self.journal.missing_rows(batch, missing)
         if missing is None and endpoint.did != "unposted":
             proofs = [
-                (job[KEY_AT].decode(), kept)
+                (job[NAME_AT].decode(), kept)
                 for job, kept in zip(batch.jobs, settlements, strict=True)
                 if kept.state in (State.ACCEPTED, State.REJECTED)
             ]
