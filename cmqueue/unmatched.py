@@ -1,7 +1,7 @@
 """Status reports that found no message: counted, and kept for a day to be looked at.
 
-The stream `cmq:unmatched` has an entry for each: `reference`, `number` (masked), `code`, `error`, `at`. Most are
-of messages whose rows are past their retention, or that another system sent with the same account.
+The stream `cmq:unmatched` has an entry for each: `reference`, `number` (masked), `code`, `error`, `at`. Most
+are of messages whose rows are past their retention, or that another system sent with the same account.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What people send back: linked to the message it answers, obeyed where it is a stop word, told to the app.
 
-In this order, so that nothing is lost and nothing sent meanwhile: repeats are left out, the suppression list is
-written, the log, then the events; a message counts as heard (and its repeats as such, for 31 days) in the very
-script that writes its events.
+In this order, so that nothing is lost and nothing sent meanwhile: repeats are left out, the suppression list
+is written, the log, then the events. A message counts as heard (and its repeats as such, for 31 days) by the
+very script that writes its events.
 """
 
 from __future__ import annotations

@@ -57,9 +57,7 @@ def unknown_status(codes: Counter[int]) -> None:
 
 def safeguarded(account: str, error: StandardError, reports: int) -> None:
     """CM's Safeguard blocks messages of the account."""
-    log.error(
-        "account.safeguarded", account=account, code=error.code, meaning=error.meaning, reports=reports
-    )
+    log.error("account.safeguarded", account=account, code=error.code, meaning=error.meaning, reports=reports)
 
 
 def slowed(account: str, seconds: float) -> None:
@@ -77,9 +75,7 @@ def wished(
 ) -> None:
     """Somebody wrote a word that stops messages, or starts them again."""
     event = "optout.received" if wish is Wish.OUT else "optin.received"
-    log.info(
-        event, number=masked(key, number), language=language, account=account, id=id, changed=changed
-    )
+    log.info(event, number=masked(key, number), language=language, account=account, id=id, changed=changed)
 
 
 def heard(kind: str, *, count: int, answering: int, repeated: int) -> None:

@@ -4,9 +4,10 @@ A message means a word when it is that word, whole: without regard to case, to t
 what stands around it (spaces, punctuation, quotes). "Please stop by" means nothing.
 
 The English words are those that carriers and regulators have fixed: STOP, END, CANCEL, UNSUBSCRIBE and QUIT
-(CTIA, Messaging Principles and Best Practices), STOPALL (which carriers and providers take beside them), REVOKE
-and OPT OUT (FCC, 47 CFR 64.1200(a)(10)). END and CANCEL are answers to a question, too: a sender that asks such
-questions gets words of its own in `CMQUEUE_OPT_OUT_WORDS`. The other languages add what people there write.
+(CTIA, Messaging Principles and Best Practices), STOPALL (which carriers and providers take beside them),
+REVOKE and OPT OUT (FCC, 47 CFR 64.1200(a)(10)). END and CANCEL may be answers to a question, too: a sender
+that asks such questions gets words of its own in `CMQUEUE_OPT_OUT_WORDS`. The other languages add what people
+there write.
 
 START and UNSTOP take back what a stop word did. Of YES, which some providers take, nobody can tell what it
 answers.
@@ -20,7 +21,7 @@ from enum import Enum
 from itertools import takewhile
 from typing import NamedTuple
 
-from cmqueue.suppression import sender_form
+from cmqueue.suppression import plain_sender
 
 LONGEST = 100  #: characters of a message that may be one of the words; spaces around it apart
 EVERY_SENDER = "*"
@@ -28,7 +29,18 @@ EVERY_SENDER = "*"
 Words = Mapping[str, Sequence[str]]  #: by language
 
 WORDS: Words = {
-    "en": ("STOP", "STOPALL", "STOP ALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT", "OPT OUT"),
+    "en": (
+        "STOP",
+        "STOPALL",
+        "STOP ALL",
+        "UNSUBSCRIBE",
+        "CANCEL",
+        "END",
+        "QUIT",
+        "REVOKE",
+        "OPTOUT",
+        "OPT OUT",
+    ),
     "nl": ("STOPPEN", "AFMELDEN", "UITSCHRIJVEN"),
     "de": ("STOPP", "ABMELDEN", "ABBESTELLEN"),
     "fr": ("ARRET", "ARRÊT", "STOP SMS", "DESABONNER", "DÉSABONNER"),
@@ -54,12 +66,12 @@ class Meant(NamedTuple):
 
 
 class Vocabulary:
-    """The words, by sender: those of `own` where a sender has some, else those of `*`, else the usual ones."""
+    """The words, by sender: its own where it has some in `own`, else those of `*` there, else the usual."""
 
     def __init__(self, own: Mapping[str, Words] | None = None) -> None:
         stops = {EVERY_SENDER: WORDS} | dict(own or {})
         self._stops = {
-            sender if sender == EVERY_SENDER else sender_form(sender): _by_word(words)
+            sender if sender == EVERY_SENDER else plain_sender(sender): _by_word(words)
             for sender, words in stops.items()
         }
         self._starts = _by_word(START_WORDS)
@@ -70,7 +82,7 @@ class Vocabulary:
         if not stripped or len(stripped) > LONGEST:
             return None
         word = plain(stripped)
-        stops = self._stops.get(sender_form(sender), self._stops[EVERY_SENDER])
+        stops = self._stops.get(plain_sender(sender), self._stops[EVERY_SENDER])
         if word in stops:
             return Meant(Wish.OUT, stops[word])
         if word in self._starts:

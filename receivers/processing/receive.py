@@ -7,10 +7,9 @@ import time
 from collections.abc import Sequence
 from typing import assert_never
 
-from cmqueue.errors import OutboxFull, OutboxRefused
+from cmqueue.errors import OutboxFull, OutboxRefused, OutboxUnavailable
 from cmqueue.inlet import TAKE_OVER, Inlet, Taken
 from cmqueue.outbox import Outbox
-from cmqueue.report import Merged, Report
 from cmqueue.suppression import Suppressions
 from config.errands import ErrandSettings
 from receivers.processing import journal
@@ -20,7 +19,7 @@ from receivers.processing.correspondence import Correspondence, Heard
 from receivers.processing.inbound import Inbound
 from receivers.processing.interaction import Interaction
 from receivers.processing.opt_out import Vocabulary
-from receivers.processing.reading import Told, read
+from receivers.processing.reading import read
 from receivers.processing.receipts import Receipts, Resend
 from receivers.processing.status_report import StatusReport
 from receivers.processing.unreadable import Unreadable, Why
@@ -69,9 +68,9 @@ class Receive:
             if len(taken) == 1:
                 journal.left(taken[0].id, error.problem)
                 return
-        except Exception as error:
-            if isinstance(error, OutboxUnavailable):
-                raise
+        except OutboxUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - one entry that nobody foresaw must not stop the others
             if len(taken) == 1:
                 journal.failed(taken[0].id, error)
                 self._inlet.unreadable(taken[0], Why.FAILED.value)
@@ -118,6 +117,6 @@ def build(settings: ErrandSettings, outbox: Outbox) -> Receive:
 
     def slow(account: str, seconds: float) -> None:
         for partition in accounts.partitions(account):
-            partition.slow("safeguard", seconds)
+            partition.slow("safeguard", seconds)  # type: ignore[attr-defined]
 
-    return Receive(outbox, Vocabulary(settings.opt_out_words), accounts, resend=_not_yet, slow=slow)
+    return Receive(outbox, Vocabulary(settings.opt_out_words), accounts, resend=lambda *_: None, slow=slow)

@@ -3,13 +3,13 @@
 Every such report is an alarm (one line a minute for each account and code). Whether the account is slowed is
 another question, for whoever slows it holds up everybody's codes:
 
-* A blocked destination (28, where CM's text says Safeguard) is refused at any pace, and the others are not. So
-  it slows nothing.
-* A sending limit (47) may be one recipient's who was sent too much. Only where ten different recipients are
-  refused within a minute is it the account's own: what it goes on sending is refused, paid for in attempts and
-  lost. Then nothing is claimed for a minute, as long again each time that it goes on, a quarter of an hour at
-  most; after each the outbox probes by itself. Reports that come while the account is slowed are of messages
-  that were sent before, and count for nothing. An hour without them begins at a minute again.
+* A blocked destination (28, where CM's text says Safeguard) is refused at any pace, and the others are not.
+  So it slows nothing.
+* A sending limit (47) may be that of one recipient who was sent too much. Only where ten different recipients
+  are refused within a minute is it the account's own: whatever it goes on sending fails. Then nothing is
+  claimed for a minute, twice as long each time that it goes on, a quarter of an hour at most; after each the
+  outbox probes by itself. Reports that come while the account is slowed are of messages that were sent
+  before, and count for nothing. After an hour without them it begins at a minute again.
 
 The account is never stopped: a limit ends by itself, and nobody should have to be awake for it.
 """

@@ -1,9 +1,9 @@
 """The watch over Safeguard: what safeguard.py decides, on counts that all processes share in Redis.
 
-    cmq:safeguard:<account>:said:<code>   somebody has told of it within the minute
-    cmq:safeguard:<account>:recent        zset: which recipients (hashes) were refused when
-    cmq:safeguard:<account>:slowed        for as long as the account is slowed
-    cmq:safeguard:<account>:times         how often it was without an hour of quiet
+cmq:safeguard:<account>:said:<code>   somebody has told of it within the minute
+cmq:safeguard:<account>:recent        zset: which recipients (hashes) were refused when
+cmq:safeguard:<account>:slowed        for as long as the account is slowed
+cmq:safeguard:<account>:times         how often it was without an hour of quiet
 """
 
 from __future__ import annotations
