@@ -30,6 +30,7 @@ OPAQUE = 4
 DOUBTED = 8
 DIGEST_BYTES = 16
 KEY_AT = slice(13, 37)  #: bucket and tail: the id without its partition
+NAME_AT = slice(13, 47)  #: the same, and the random end of the reference
 
 _HEAD = Struct(">c1sBBBII4s20s10sB")
 HEAD_BYTES = _HEAD.size

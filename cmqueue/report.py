@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from cmqueue.identity import REFERENCE
 from cmqueue.outbox import Outbox
 from cmqueue.partition import MOST_FACTS, Partition
 from cmqueue.settlement import Settlement
+from cmqueue.standard_error import NextStep, standard_error
 from cmqueue.state import Reason, State
 
 #: CM's status codes. 1 is "rejected" by CM or the operator: for a message that was accepted, a failure. 200
@@ -63,6 +65,20 @@ class Merged(NamedTuple):
         return self.before in (State.QUEUED, State.CLAIMED) and self.after != self.before
 
 
+def fact_of(report: Report) -> State | None:
+    """What `report` tells; None where CM's code is unknown, which proves nothing.
+
+    A failure that the network still works on ("wait", cmqueue/standard_error.py) is none: it proves that CM
+    took the message, and no more.
+    """
+    fact = FACTS.get(report.code)
+    if fact is State.FAILED and report.error:
+        error = standard_error(report.error)
+        if error is not None and error.next_step is NextStep.WAIT:
+            return State.ACCEPTED
+    return fact
+
+
 def merged(state: State, fact: State) -> State:
     """The state of a message in `state` once `fact` is told: the law that `scripts/report.lua` follows."""
     return fact if _RANK[fact] > _RANK.get(state, 0) else state
@@ -83,28 +99,30 @@ def merge(outbox: Outbox, reports: Sequence[Report]) -> list[Merged | None]:
     OutboxUnavailable, after which all may be merged again.
     """
     found: list[Merged | None] = [None] * len(reports)
-    places: dict[str, list[tuple[int, list[str], Settlement]]] = {}
+    places: dict[str, list[tuple[int, list[str], str, Settlement]]] = {}
     for at, report in enumerate(reports):
-        state, reference = FACTS.get(report.code), report.reference.upper()
-        if state is None or not _REFERENCE.issuperset(reference) or not 6 < len(reference) <= 32:
+        state, reference = fact_of(report), report.reference.upper()
+        if state is None or not _REFERENCE.issuperset(reference) or len(reference) != REFERENCE:
             continue
         keys = [
             reference[2:6] + tail
             for number in spellings(report.number)
             for tail in outbox.registry.tails(reference, number)
         ]
-        error = report.error if state is State.FAILED else 0
-        places.setdefault(reference[:2], []).append((at, keys, Settlement(state, Reason.RECEIPT, error)))
+        error = report.error if state is State.FAILED and 0 <= report.error <= _MOST_ERROR else 0
+        fact = Settlement(state, Reason.RECEIPT, error)
+        places.setdefault(reference[:2], []).append((at, keys, reference[6:], fact))
     for code, facts in places.items():
         partition = Partition(outbox.scripts, code)
         for begin in range(0, len(facts), MOST_FACTS):
             part = facts[begin : begin + MOST_FACTS]
-            told = partition.report([(keys, fact) for _, keys, fact in part])
-            for (at, _, fact), moved in zip(part, told, strict=True):
+            told = partition.report([(keys, random, fact) for _, keys, random, fact in part])
+            for (at, _, _, fact), moved in zip(part, told, strict=True):
                 if moved is not None:
                     key, before, after = moved
                     found[at] = Merged(code + key, before, fact.state, after)
     return found
 
 
+_MOST_ERROR = 0xFFFF  # a row keeps two bytes
 _REFERENCE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")

@@ -86,6 +86,7 @@ class Reason(Enum):
     RESENDS_EXHAUSTED = 42
     LATE_ANSWER = 43
     RECEIPT = 44  # with CM's standard error
+    TRANSACTION = 45  # CM's Transactions API, asked about what was in doubt
     # gave up, or told to
     ATTEMPTS_EXHAUSTED = 50
     POISON = 51
@@ -96,6 +97,12 @@ class Reason(Enum):
     REDRIVEN = 56
     # not on the staging allow-list
     NOT_ALLOWED = 58
+    # on the suppression list, and why it came there
+    OPTED_OUT = 60
+    UNREACHABLE = 61
+    BLOCKED = 62
+    # a failed message's new one
+    FAILURE_RESENT = 63
 
     @property
     def text(self) -> str:

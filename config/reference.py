@@ -7,6 +7,7 @@ import inspect
 from pathlib import Path
 
 from cmqueue.settings import LibrarySettings
+from config.errands import ErrandSettings
 from config.intake import IntakeSettings
 from config.program import ProgramSettings
 from config.receiver import ReceiverSettings
@@ -17,6 +18,7 @@ KINDS: tuple[type[LibrarySettings], ...] = (
     LibrarySettings,
     ProgramSettings,
     WorkerSettings,
+    ErrandSettings,
     IntakeSettings,
     ReceiverSettings,
 )
@@ -32,8 +34,8 @@ and refuses to start on a wrong one with a line that names the variable. Those m
 log line, error or repr. An empty variable counts as unset. Times are in seconds.
 
 A web app that enqueues needs the first table alone: it never holds a product token. Every program reads the
-first two. Beside them the worker reads its own table, the intake the worker's and its own, and the receiver
-its own: it needs no product token either.
+first two. Beside them the worker reads its own table and that of its errands, the intake the worker's and its
+own, and the receiver its own: it needs no product token either.
 """
 
 

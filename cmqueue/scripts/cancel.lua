@@ -19,7 +19,7 @@ for i = 1, #ARGV do
     local job = call('HGET', key('jobs'), id)
     if job then release_content(job) end
     unpark('due', id)
-    move(id, row, 'C', 54, 0)
+    move(job and job_name(job) or id, row, 'C', 54, 0)
     verdict = 'c'
   elseif state == 'q' then
     if phase_of(id) ~= 'posting' then

@@ -22,6 +22,8 @@
 --   rolled_back     hash   `at` (milliseconds), `from`, `to`: the hold on all that is sent at most once
 --   aside:<l>       list   jobs that this hold keeps back   told:<p>  string  the sequence that a worker process knows
 --   idem:<hmac>     string id, random end, payload digest    call:<id> string  the answer to a repeated call
+--   suppressed      hash   hash of a number -> its entries: see scripts/suppress.lua
+--   events          stream what the app is told: see cmqueue/event.py. Who subscribes makes it
 -- An id inside these structures is bucket (4) and tail (20), 24 characters.
 local prefix = string.match(KEYS[1], '^(.-}:)')
 local call, sub, byte, char, min = redis.call, string.sub, string.byte, string.char, math.min
@@ -87,6 +89,7 @@ end
 -- jobs: see cmqueue/job.py
 local AT_LEAST_ONCE, SHARED, DOUBTED = 1, 2, 8
 local function job_id(job) return sub(job, 14, 37) end
+local function job_name(job) return sub(job, 14, 47) end -- the id, and the random end of the reference
 local function job_bucket(job) return sub(job, 14, 17) end
 local function job_random(job) return sub(job, 38, 47) end
 local function job_lane(job) return sub(job, 2, 2) end
@@ -225,12 +228,31 @@ local function close_rows()
   for bucket, page in pairs(pending) do write_rows(bucket, page, page.count) end
 end
 
--- Move one message, whose row is `row`, to the state `letter`; returns the new row.
-local function move(id, row, letter, reason, code, attempts, resends, parts)
-  local bucket = sub(id, 1, 4)
-  local moved = row_append(row, letter, entry(letter, reason, code), attempts or 0, resends or 0, parts)
-  book(bucket, row_state(row), letter)
-  save_row(bucket, sub(id, 5, 24), moved)
+-- What the app is told of: each move into an end, or into doubt. Where nobody has subscribed nothing is written.
+-- A message goes by its name; where only its id is known, the end of its reference is left blank.
+local MOST_NEWS = 1000 -- in one entry of the stream
+local news, subscribed = {}, nil
+local function is_news(letter)
+  if subscribed == nil then subscribed = call('EXISTS', key('events')) == 1 end
+  return subscribed and (finished(letter) or letter == 'm')
+end
+local function announce(name, before, mark)
+  if #name < 34 then name = sub(name, 1, 24) .. '          ' end
+  news[#news + 1] = name .. before .. mark
+end
+local function close_news()
+  for at = 1, #news, MOST_NEWS do
+    call('XADD', key('events'), '*', 'm', table.concat(news, '', at, min(at + MOST_NEWS - 1, #news)))
+  end
+end
+
+-- Move one message, whose row is `row`, to the state `letter`; returns the new row. `name` is its name or its id.
+local function move(name, row, letter, reason, code, attempts, resends, parts)
+  local bucket, before, mark = sub(name, 1, 4), row_state(row), entry(letter, reason, code)
+  local moved = row_append(row, letter, mark, attempts or 0, resends or 0, parts)
+  book(bucket, before, letter)
+  save_row(bucket, sub(name, 5, 24), moved)
+  if is_news(letter) then announce(name, before, mark) end
   return moved
 end
 
@@ -267,11 +289,11 @@ end
 -- is in doubt again, which the next sweep ends. True where it expired.
 local function expire(id, row, job)
   if doubted(job) then
-    move(id, row, 'm', 53, 0)
+    move(job_name(job), row, 'm', 53, 0)
     park('doubt', id, job, now_ms)
     return false
   end
-  move(id, row, 'E', 53, 0)
+  move(job_name(job), row, 'E', 53, 0)
   release_content(job)
   return true
 end
@@ -280,7 +302,8 @@ local function close()
   close_rows()
   close_contents()
   close_books()
-  booked, dirty, pending, released = {}, false, {}, {}
+  close_news()
+  booked, dirty, pending, released, news = {}, false, {}, {}, {}
 end
 
 -- All batches that were claimed and not settled: leased or orphaned. They are few.

@@ -23,7 +23,7 @@ if #ids > 0 then
         call('LREM', lists[i], 1, jobs[i])
         expire(ids[i], row, jobs[i])
       else
-        move(ids[i], row, 'E', 53, 0)
+        move(job_name(jobs[i]), row, 'E', 53, 0)
         call('SADD', key('withdrawn'), ids[i])
         expired[#expired + 1] = ids[i]
       end

@@ -39,6 +39,7 @@ local function fate_of(record)
     zset = ZSET[letter], delay = letter == 'X' and tonumber(ARGV[10]) or u32(record, 7),
     steps = {}, -- row -> its state, whether that is final, and the row that follows
   }
+  fate.is_news = is_news(letter)
   fates[record] = fate
   return fate
 end
@@ -84,6 +85,7 @@ for bucket, page in pairs(paged(jobs, 14)) do
       local moved = extras == '' and step.row or step.row .. extras
       if fate.note then moved = row_noted(moved, ARGV[13]) end
       changed[count + 1], changed[count + 2], count = tails[n], moved, count + 2
+      if fate.is_news then announce(job_name(job), step.from, fate.mark) end
       if fate.zset then
         park(fate.zset, job_id(job), job_counted(job, fate.counts, 0), now_ms + fate.delay)
       else

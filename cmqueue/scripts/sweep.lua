@@ -48,7 +48,7 @@ for n = 11, #ARGV, 2 do
         local row = rows[i]
         if row and not finished(row_state(row)) then
           local window = may_resend(jobs[i]) and doubt_ms[lane] or reconcile -- else only a receipt can help
-          move(ids[i], row, 'm', 36, 0, 1)
+          move(job_name(jobs[i]), row, 'm', 36, 0, 1)
           park('doubt', ids[i], job_counted(jobs[i], 1, 0), now_ms + window)
           tell('ambiguous', ids[i], id)
         else
@@ -64,7 +64,7 @@ for n = 11, #ARGV, 2 do
         local job = call('LINDEX', batch, 0)
         local row = load_rows({job_id(job)})[1]
         if row and not finished(row_state(row)) then
-          move(job_id(job), row, 'X', 51, 0)
+          move(job_name(job), row, 'X', 51, 0)
           park('kept', job_id(job), job, now_ms + kept_for)
           tell('dead', job_id(job), id)
         else
@@ -107,7 +107,7 @@ for i = 1, #ids do
       tell('resent', id, '')
     else
       local exhausted = job_flag(job, AT_LEAST_ONCE) and not may_resend(job)
-      move(id, row, 'U', exhausted and 42 or 40, 0)
+      move(job_name(job), row, 'U', exhausted and 42 or 40, 0)
       park('kept', id, job, now_ms + kept_for)
       tell('unknown', id, exhausted and 'resends_exhausted' or 'window_ended')
     end
