@@ -5,6 +5,7 @@
     sources   whose address counts where proxies stand between
     rate      how many a second
     tally     the log: a line a second of what was taken and what was refused
+    waking    the errand that reads it is woken
     app       HTTP: one request, from its head to its answer
     __main__  `python -m receivers.webhooks`
 

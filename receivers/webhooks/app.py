@@ -30,6 +30,7 @@ from listening.turned_down import TurnedDown
 from receivers.webhooks.door import Door, Stranger
 from receivers.webhooks.rate import Rate
 from receivers.webhooks.tally import Tally
+from receivers.webhooks.waking import Waking
 from receivers.webhooks.webhook import got, methods_of, posted
 
 MOST_AT_ONCE = 64  #: larger bodies in the works; more are told 503, so that memory stays bounded
@@ -52,6 +53,7 @@ class Receiver:
         self._room = Room(MOST_AT_ONCE)
         self._tally = Tally()
         self._threads = ThreadPoolExecutor(1, "cmqueue-receiver")
+        self._waking = Waking(outbox)
         self._gatherer = Gatherer(partial(_put, Inlet(outbox)), self._threads)
 
     def application(self) -> ASGIApp:
@@ -76,6 +78,7 @@ class Receiver:
         with suppress(asyncio.CancelledError):
             await telling
         await asyncio.to_thread(self._threads.shutdown)
+        await asyncio.to_thread(self._waking.close)
         self._tally.tell()
 
     async def webhook(self, request: Request) -> Response:
@@ -97,6 +100,7 @@ class Receiver:
             log.exception("webhook.failed")
             return self._refused(503, "Internal error", {"Retry-After": str(RETRY_AFTER)})
         self._tally.taken(kind)
+        self._waking.wake()
         return Response()
 
     async def _take(self, kind: Kind, request: Request) -> None:

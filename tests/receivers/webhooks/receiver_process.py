@@ -7,11 +7,17 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import requests
 from harness import ROOT, eventually
+
+from cmqueue import Outbox
+from cmqueue.inlet import Brought, Inlet
+from cmqueue.settings import LibrarySettings
+from demo.valkey import RunningServer
 
 SECRET = "canary-secret-0123456789"
 NEXT_SECRET = "canary-other-secret-9876543210"
@@ -95,3 +101,23 @@ class ReceiverProcess:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait(10)
+
+
+Start = Callable[..., ReceiverProcess]
+Arrived = Callable[[], list[Brought]]
+
+
+def outbox_on(server: RunningServer) -> Outbox:
+    return Outbox(LibrarySettings.from_env({"CMQUEUE_REDIS_URL": server.url}))
+
+
+def taker(outbox: Outbox) -> Arrived:
+    """A function that takes all that lies in the inlet of `outbox`."""
+    inlet = Inlet(outbox)
+
+    def take() -> list[Brought]:
+        found = inlet.take("test", 1_000_000)
+        inlet.done([one.id for one in found])
+        return [one.brought for one in found]
+
+    return take
