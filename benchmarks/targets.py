@@ -225,8 +225,8 @@ def _receipts() -> Iterator[Line]:
     """Rates, not ratios: the receiver has one core to itself, of whatever machine it is."""
     yield from _told(
         "receipts",
-        ("lost", "50,000 reports in 60 s: lost", "reports", Direction.AT_MOST, 0.0),
-        ("refused", "50,000 reports in 60 s: refused", "reports", Direction.AT_MOST, 0.0),
+        ("lost", "50,000 reports in 60 s: lost", "", Direction.AT_MOST, 0.0),
+        ("refused", "50,000 reports in 60 s: refused", "", Direction.AT_MOST, 0.0),
         ("p50", "50,000 reports in 60 s: p50", "ms", Direction.AT_MOST, None),
         ("p99", "50,000 reports in 60 s: p99", "ms", Direction.AT_MOST, 50.0),
         ("full", "receiver, one report a request", "/s", Direction.AT_LEAST, None),
