@@ -209,7 +209,7 @@ def test_a_full_redis_still_takes_reports(full_redis: RunningServer) -> None:
         assert 0 == desk.client.xlen(INLET)
 
 
-# --- what follows from a failure ---------------------------------------------------------------------------
+# --- what follows from a failure ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("error", [BARRED, UNLISTED])
