@@ -50,7 +50,7 @@ class Receive:
         )
 
     def waiting(self) -> bool:
-        return self._inlet.waiting() > 0
+        return self._inlet.ready()
 
     def run(self, stopping: threading.Event) -> None:
         end = time.monotonic() + BUDGET

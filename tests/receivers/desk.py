@@ -88,7 +88,7 @@ class Desk:
         """Bring, and run until nothing waits."""
         self.bring(*bodies, kind=kind, **where)
         self.run()
-        assert not self.errand.waiting()
+        assert 0 == self.inlet.waiting()
 
     # --- what is there -----------------------------------------------------------------------------------
 

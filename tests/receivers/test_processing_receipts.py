@@ -185,6 +185,7 @@ def test_a_partition_that_redis_refuses_stops_no_other(desk: Desk) -> None:
     assert State.DELIVERED is desk.state(good)
     assert 1 == desk.client.xlen(INLET)
     assert ["inlet.left"] == [line["event"] for line in desk.told("inlet.left")]
+    assert not desk.errand.waiting(), "it would be tried without end"
 
 
 @pytest.fixture
