@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from desk import NUMBER, OTHER, Desk, report
+from desk import NUMBER, OTHER, Desk, inbound, report
 
 from cmqueue import Outbox, State
 from cmqueue.inlet import INLET, UNREADABLE, Form, Kind
@@ -194,7 +194,7 @@ def full_redis() -> Iterator[RunningServer]:
         yield server
 
 
-def test_a_full_redis_still_takes_reports(full_redis: RunningServer) -> None:
+def test_a_full_redis_still_takes_what_came(full_redis: RunningServer) -> None:
     """What frees the inlet works when there is no memory left."""
     with Outbox.from_env({"CMQUEUE_REDIS_URL": full_redis.url}) as outbox:
         desk = Desk(outbox)
@@ -202,6 +202,7 @@ def test_a_full_redis_still_takes_reports(full_redis: RunningServer) -> None:
         desk.bring(report(receipt.reference, NUMBER, 3, LIMIT), report("AAAAAAAAAAAAAAAA", NUMBER, 2))
         desk.run()  # with everything loaded once
         desk.bring(report(receipt.reference, NUMBER, 2), report("AAAAAAAAAAAAAAAA", NUMBER, 2))
+        desk.bring(inbound("Hello"), kind=Kind.INBOUND)
         desk.client.config_set("maxmemory", 1)
 
         desk.run()
@@ -231,6 +232,18 @@ def test_what_arrived_is_not_suppressed(desk: Desk) -> None:
     desk.receive(report(receipt.reference, NUMBER, 2), report(receipt.reference, NUMBER, 3, BARRED))
 
     assert [] == Suppressions(desk.outbox).of(NUMBER)
+
+
+def test_of_a_contested_partition_nothing_follows(desk: Desk) -> None:
+    """Nobody can tell whose message it was; no account is made of the two names."""
+    receipt = desk.sent(account="second")
+    codes = desk.client.hgetall("cmq:partitions")
+    desk.client.hset("cmq:partitions", "third:0", codes[b"second:0"])
+
+    desk.receive(report(receipt.reference, NUMBER, 3, BARRED))
+
+    assert [] == Suppressions(desk.outbox).of(NUMBER)
+    assert 2 == desk.client.hlen("cmq:partitions")
 
 
 @pytest.mark.parametrize(("error", "least", "most"), [(NETWORK, 120, 240), (ABSENT, 1800, 3000)])
