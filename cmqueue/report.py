@@ -77,9 +77,12 @@ def spellings(number: str) -> list[str]:
     return list(dict.fromkeys((number, plain, "00" + plain)))
 
 
-def merge(outbox: Outbox, reports: Sequence[Report]) -> list[Merged | None]:
+def merge(
+    outbox: Outbox, reports: Sequence[Report], *, reason: Reason = Reason.RECEIPT
+) -> list[Merged | None]:
     """Merge each of `reports` into its message, in their order; None where there is none (any more).
 
+    `reason` says where they were read: TRANSACTION where CM's Transactions API was asked.
     The same report again changes nothing. A report of an unknown code proves nothing, and is None too. Raises
     OutboxUnavailable, after which all may be merged again.
     """
@@ -95,7 +98,7 @@ def merge(outbox: Outbox, reports: Sequence[Report]) -> list[Merged | None]:
             for tail in outbox.registry.tails(reference, number)
         ]
         error = report.error if state is State.FAILED else 0
-        fact = Settlement(state, Reason.RECEIPT, error)
+        fact = Settlement(state, reason, error)
         places.setdefault(reference[:2], []).append((at, keys, reference[6:], fact))
     for code, facts in places.items():
         partition = Partition(outbox.scripts, code)
