@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
 from cmqueue.claim import Batch, Claim, Empty, Held, Linger
 from cmqueue.connection import Scripts
 from cmqueue.errors import OutboxUnavailable
+from cmqueue.gate import Endpoint, GateRules
 from cmqueue.lane import LANE_OF_LETTER, Lane
+from cmqueue.mark import Marked
 from cmqueue.settlement import Poison, Settlement, records
 from cmqueue.standing import Standing
 from cmqueue.state import STATE_OF_LETTER, State
@@ -23,25 +24,7 @@ ROOT = "cmq:"
 REGISTRY = ROOT + "partitions"
 WAKE_MS = 5000
 MOST_FACTS = 500  #: that one call of `report` takes
-
-
-class Endpoint(NamedTuple):
-    """What the endpoint did with a batch: `answered`, `silent`, `stopped` or `unposted`; and why."""
-
-    did: str
-    why: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateRules:
-    """When the brake closes and how probes are spaced, in seconds."""
-
-    brake_after: int = 3
-    brake_first: float = 1.0
-    brake_last: float = 30.0
-    probe_first: float = 5.0
-    probe_last: float = 60.0
-    dead_retention: float = 7 * 24 * 3600.0
+UNSCREENED, EXEMPT = b"", b"-"  #: in the place of screens: none were made; the list is not asked
 
 
 _PLACES = ("lanes", "ready", "due", "doubt", "kept", "claimed", "posting", "withdrawn", "jobs")
@@ -120,16 +103,24 @@ class Partition:
                 return Empty(), expired
 
     def mark(
-        self, id: str, *, lease: float, earliest_expiry: int, give_back: Sequence[str] = ()
-    ) -> tuple[int | None, list[str]]:
-        """Mark the batch as about to be posted, without the keys `give_back`.
+        self,
+        id: str,
+        *,
+        lease: float,
+        earliest_expiry: int,
+        give_back: Sequence[str] = (),
+        screens: bytes = UNSCREENED,
+    ) -> Marked:
+        """Mark the batch as about to be posted, without the keys `give_back` and who is suppressed.
 
-        Returns how many messages it still holds, None where it was reclaimed, and the keys that expired.
+        `screens` is what `cmqueue.suppression.screens` made of all that the batch holds, or EXEMPT.
         """
-        reply = self._run_watched("mark", id, _ms(lease), earliest_expiry, *give_back)
-        if reply[0] == b"lost":
-            return None, []
-        return int(reply[1]), [key.decode() for key in reply[2]]
+        reply = self._run_watched("mark", id, _ms(lease), earliest_expiry, screens, *give_back)
+        if reply[0] != b"marked":
+            return Marked(None, unscreened=reply[0] == b"screen")
+        told = [part.decode() for part in reply[3]]
+        suppressed = list(zip(told[::2], told[1::2], strict=True))
+        return Marked(int(reply[1]), [key.decode() for key in reply[2]], suppressed)
 
     def members(self, id: str) -> list[bytes]:
         """The packed jobs that the batch holds now."""

@@ -14,6 +14,7 @@ from cmqueue.identity import REFERENCE
 from cmqueue.outbox import Outbox
 from cmqueue.partition import MOST_FACTS, Partition
 from cmqueue.settlement import Settlement
+from cmqueue.standard_error import NextStep, standard_error
 from cmqueue.state import Reason, State
 
 #: CM's status codes. 1 is "rejected" by CM or the operator: for a message that was accepted, a failure. 200
@@ -64,6 +65,20 @@ class Merged(NamedTuple):
         return self.before in (State.QUEUED, State.CLAIMED) and self.after != self.before
 
 
+def fact_of(report: Report) -> State | None:
+    """What `report` tells; None where CM's code is unknown, which proves nothing.
+
+    A failure that the network still works on ("wait", cmqueue/standard_error.py) is none: it proves that CM
+    took the message, and no more.
+    """
+    fact = FACTS.get(report.code)
+    if fact is State.FAILED and report.error:
+        error = standard_error(report.error)
+        if error is not None and error.next_step is NextStep.WAIT:
+            return State.ACCEPTED
+    return fact
+
+
 def merged(state: State, fact: State) -> State:
     """The state of a message in `state` once `fact` is told: the law that `scripts/report.lua` follows."""
     return fact if _RANK[fact] > _RANK.get(state, 0) else state
@@ -89,7 +104,7 @@ def merge(
     found: list[Merged | None] = [None] * len(reports)
     places: dict[str, list[tuple[int, list[str], str, Settlement]]] = {}
     for at, report in enumerate(reports):
-        state, reference = FACTS.get(report.code), report.reference.upper()
+        state, reference = fact_of(report), report.reference.upper()
         if state is None or not _REFERENCE.issuperset(reference) or len(reference) != REFERENCE:
             continue
         keys = [
@@ -97,7 +112,7 @@ def merge(
             for number in spellings(report.number)
             for tail in outbox.registry.tails(reference, number)
         ]
-        error = report.error if state is State.FAILED else 0
+        error = report.error if state is State.FAILED and 0 <= report.error <= _MOST_ERROR else 0
         fact = Settlement(state, reason, error)
         places.setdefault(reference[:2], []).append((at, keys, reference[6:], fact))
     for code, facts in places.items():
@@ -112,4 +127,5 @@ def merge(
     return found
 
 
+_MOST_ERROR = 0xFFFF  # a row keeps two bytes
 _REFERENCE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")

@@ -15,7 +15,11 @@ KEYS = {
         "rolled_back",
         *_CONTENT,
     ),
-    "mark": ("counts", "events", "leases", "gate", "doubt", "jobs", "withdrawn", "rolled_back", *_CONTENT),
+    "suppress": ("counts", "suppressed"),
+    "mark": (
+        *("counts", "events", "leases", "gate", "doubt", "jobs", "withdrawn", "rolled_back", "suppressed"),
+        *_CONTENT,
+    ),
     "split": ("counts", "leases", "gate"),
     "settle": (
         *("counts", "events", "leases", "gate", "doubt", "due", "kept", "jobs", "withdrawn", "pauses"),

@@ -74,6 +74,14 @@ def one_of(*choices: str) -> Callable[[str], str]:
     return read
 
 
+def lanes(value: str) -> frozenset[Lane]:
+    """Names of lanes, comma-separated."""
+    names = [name.strip() for name in value.split(",")]
+    if not set(names) <= set(Lane):
+        raise ValueError(f"must be lanes, comma-separated, of {', '.join(Lane)}")
+    return frozenset(map(Lane, names))
+
+
 def switch(value: str) -> bool:
     if value not in ("0", "1"):
         raise ValueError("must be 0 or 1")
@@ -184,6 +192,21 @@ class WorkerSettings(LibrarySettings):
         prefixes,
         "For staging: only these numbers or prefixes are sent to; every other message ends suppressed.",
         secret=True,
+    )
+    suppression_exempt: frozenset[Lane] | None = setting(
+        "SUPPRESSION_EXEMPT",
+        None,
+        lanes,
+        "Lanes, comma-separated, whose messages go to numbers on the suppression list too: `urgent`, say, "
+        "for codes that their owner asks for. None when unset.",
+    )
+    resend_failed: frozenset[Lane] | None = setting(
+        "RESEND_FAILED",
+        None,
+        lanes,
+        "Lanes, comma-separated, whose messages are sent anew, as new messages linked to the old ones, where "
+        "CM reports a failure that may pass: until they expire, CMQUEUE_MAX_RESENDS times at most. Their "
+        "numbers and contents are kept until the final status report. None when unset.",
     )
     log_format: str | None = setting(
         "LOG_FORMAT",

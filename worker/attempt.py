@@ -24,9 +24,10 @@ from tenacity import (
 
 from cmqueue.claim import Batch
 from cmqueue.errors import OutboxUnavailable
-from cmqueue.job import NAME_AT, Job, digests, earliest_expiry, keys
+from cmqueue.gate import Endpoint, GateRules
+from cmqueue.job import NAME_AT, Job, digests, keys
 from cmqueue.lane import Lane
-from cmqueue.partition import Endpoint, GateRules, Partition
+from cmqueue.partition import Partition
 from cmqueue.settlement import Poison, Settlement
 from cmqueue.state import Reason, State
 from config.settings import WorkerSettings
@@ -39,6 +40,7 @@ from worker.outcome import Accepted, Outcome
 from worker.poison import Hunt, Step, after_refusal, note
 from worker.policy import RetryRules, Standing, decide, settlement
 from worker.reading import Reading, read
+from worker.screen import Screen
 
 SHORT_TRIES = 3
 SHORT_SECONDS = 4.0
@@ -73,6 +75,7 @@ class Attempt:
         gateway: Gateway,
         settings: WorkerSettings,
         journal: Journal,
+        screen: Screen,
         stopping: threading.Event,
         chance: random.Random,
     ) -> None:
@@ -83,6 +86,7 @@ class Attempt:
         self._settings = settings
         self.journal = journal
         self._stopping = stopping
+        self._screen = screen
         self._contents: dict[bytes, bytes] = {}
         self._resend_after = settings.resend_after()
         self._retry = RetryRules(
@@ -261,19 +265,21 @@ class Attempt:
         """The batch as it stands marked; without members that were cancelled, expired, or did not fit."""
         jobs, left = prepared.batch.jobs, prepared.composed.left
         try:
-            count, expired = self.partition.mark(
-                prepared.batch.id,
+            marked = self._screen.mark(
+                self.partition,
+                prepared.batch,
+                self._shared(jobs),
                 lease=self._settings.lease_seconds,
-                earliest_expiry=earliest_expiry(jobs),
                 give_back=keys([jobs[at] for at in left]),
             )
-            self.journal.expired(expired)
-            if count is None:
+            self.journal.expired(marked.expired)
+            self.journal.suppressed(marked.suppressed)
+            if marked.left is None:
                 return NotPosted("lost")
-            if count == len(jobs) and not left:
+            if marked.left == len(jobs) and not left:
                 return prepared
-            if count == 0:
-                return NotPosted("lost")
+            if marked.left == 0:
+                return NotPosted("nothing to send")
             again = prepared.batch._replace(jobs=self.partition.members(prepared.batch.id))
             prepared = self._prepare(again)
         except OutboxUnavailable:

@@ -22,6 +22,7 @@
 --   rolled_back     hash   `at` (milliseconds), `from`, `to`: the hold on all that is sent at most once
 --   aside:<l>       list   jobs that this hold keeps back   told:<p>  string  the sequence that a worker process knows
 --   idem:<hmac>     string id, random end, payload digest    call:<id> string  the answer to a repeated call
+--   suppressed      hash   hash of a number -> its entries: see scripts/suppress.lua
 --   events          stream what the app is told: see cmqueue/event.py. Who subscribes makes it
 -- An id inside these structures is bucket (4) and tail (20), 24 characters.
 local prefix = string.match(KEYS[1], '^(.-}:)')

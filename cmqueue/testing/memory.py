@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from cmqueue.errors import OutboxUnavailable
+from cmqueue.gate import GateRules
 from cmqueue.identity import Identity, spelled
 from cmqueue.lane import Guarantee, Lane
 from cmqueue.outbox import Outbox
-from cmqueue.partition import GateRules, Partition
+from cmqueue.partition import Partition
 from cmqueue.registry import Registry
 from cmqueue.settings import GENERATED, LibrarySettings
 from cmqueue.settlement import Settlement

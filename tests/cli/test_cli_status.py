@@ -8,7 +8,7 @@ import pytest
 from command import DEAD, End, Run, free_port, message
 
 from cmqueue import Outbox
-from cmqueue.partition import Endpoint
+from cmqueue.gate import Endpoint
 
 NOBODY = "A" * 26
 LONG_TEXT = "a campaign whose name is made of words that go on for the whole of 64"[:64]

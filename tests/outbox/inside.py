@@ -8,9 +8,10 @@ from typing import Any
 
 from cmqueue import Outbox
 from cmqueue.claim import Batch, Claim
+from cmqueue.gate import Endpoint, GateRules
 from cmqueue.job import Job
 from cmqueue.lane import Lane
-from cmqueue.partition import Endpoint, GateRules, Partition
+from cmqueue.partition import Partition
 from cmqueue.row import Row
 from cmqueue.settlement import Settlement
 from cmqueue.state import Reason, State

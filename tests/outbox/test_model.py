@@ -37,9 +37,9 @@ from inside import (
 import cmqueue.outbox
 from cmqueue import IdempotencyConflict, Message, Outbox
 from cmqueue.claim import Batch, Held
+from cmqueue.gate import Endpoint, GateRules
 from cmqueue.identity import spelled
 from cmqueue.lane import Guarantee, Lane
-from cmqueue.partition import Endpoint, GateRules
 from cmqueue.settings import LibrarySettings
 from cmqueue.settlement import Settlement
 from cmqueue.state import Reason, State

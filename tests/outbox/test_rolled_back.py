@@ -12,9 +12,10 @@ from inside import ACCEPTED, ANSWERED, DEAD, GIVEN_BACK, LANES, Inside, key_of, 
 
 from cmqueue import Guarantee, Message, Outbox, Receipt, State
 from cmqueue.claim import Batch, Claim, Empty
+from cmqueue.gate import GateRules
 from cmqueue.hold import Hold, holds, resume_rolled_back
 from cmqueue.lane import Lane
-from cmqueue.partition import GateRules, Partition
+from cmqueue.partition import Partition
 from cmqueue.sweep import SweepRules
 from cmqueue.watermark import Watermark
 
