@@ -1,9 +1,9 @@
 """How many of some unknown messages a redrive would double, by what this installation has seen.
 
 A doubt has a reason, and what it came to differs by that: a timeout is no lost connection. The rows that are
-kept tell of each doubt that was settled since, by a receipt, the Transactions API or a late answer, whether CM
-had taken the message. Nearly all that settles a doubt is a yes, since nobody reports what CM does not have: so
-the forecast errs on the cautious side.
+kept tell of each doubt that was settled since, by a receipt, the Transactions API or a late answer, whether
+CM had taken the message. Nearly all that settles a doubt is a yes, since nobody reports what CM does not have:
+so the forecast errs on the cautious side.
 """
 
 from __future__ import annotations
