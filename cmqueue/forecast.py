@@ -2,7 +2,7 @@
 
 A doubt has a reason, and what it came to differs by that: a timeout is no lost connection. The rows that are
 kept tell of each doubt that was settled since, by a receipt, the Transactions API or a late answer, whether
-CM had taken the message. Nearly all that settles a doubt is a yes, since nobody reports what CM does not have:
+CM had taken the message. Nearly all that settles one is a yes, since nobody reports what CM does not have:
 so the forecast errs on the cautious side.
 """
 
