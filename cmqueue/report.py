@@ -86,6 +86,8 @@ def merged(state: State, fact: State) -> State:
 
 def spellings(number: str) -> list[str]:
     """The forms that a message's number may have been kept in, where CM writes it as `number`."""
+    if number.startswith("00"):
+        return [number]  # as it was sent: the usual case
     plain = number.removeprefix("+")
     if not plain.isascii() or not plain.isdecimal():
         return [number]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from cmqueue.outbox import Outbox
 from config.errands import ErrandSettings
 from receivers.errand import Errand
+from receivers.processing import receive
 from receivers.reconcile import reconcile
 
 #: Makes an errand of the settings; None where they don't ask for it.
@@ -14,7 +15,8 @@ Builder = Callable[[ErrandSettings, Outbox], Errand | None]
 
 #: The most urgent first.
 BUILDERS: list[Builder] = [
-    reconcile,
+    receive.build,
+    reconcile.build,
 ]
 
 

@@ -50,7 +50,7 @@ class Receive:
         )
 
     def waiting(self) -> bool:
-        return self._inlet.waiting() > 0
+        return self._inlet.ready()
 
     def run(self, stopping: threading.Event) -> None:
         end = time.monotonic() + BUDGET
@@ -60,10 +60,10 @@ class Receive:
                 return
             self._handle(taken)
 
-    def _handle(self, taken: Sequence[Taken]) -> None:
+    def _handle(self, taken: Sequence[Taken], *, again: bool = False) -> None:
         """Together where that goes well, else one by one: so each is done, set aside or left for later."""
         try:
-            self._work(taken)
+            self._work(taken, again=again)
         except (OutboxRefused, OutboxFull) as error:
             if len(taken) == 1:
                 journal.left(taken[0].id, error.problem)
@@ -78,23 +78,24 @@ class Receive:
         else:
             return
         for one in taken:
-            self._handle([one])
+            self._handle([one], again=True)
 
-    def _work(self, taken: Sequence[Taken]) -> None:
+    def _work(self, taken: Sequence[Taken], *, again: bool) -> None:
+        """All that they say. `again` says that they may have been worked on, and not to the end."""
         reports: list[Arrived[StatusReport]] = []
         letters: list[Arrived[Heard]] = []
         unreadable: list[tuple[Taken, Why]] = []
         now = time.time()
         for one in taken:
             brought = one.brought
-            again = now - one.seconds > TAKE_OVER / 2
+            perhaps = again or now - one.seconds > TAKE_OVER / 2
             why: Why | None = None
             for told in read(brought.kind, brought.form, brought.body):
                 match told:
                     case StatusReport():
-                        reports.append(Arrived(told, one.seconds, brought.account, again))
+                        reports.append(Arrived(told, one.seconds, brought.account, perhaps))
                     case Inbound() | Interaction():
-                        letters.append(Arrived(told, one.seconds, brought.account, again))
+                        letters.append(Arrived(told, one.seconds, brought.account, perhaps))
                     case Unreadable():
                         why = told.why
                     case unknown:

@@ -7,7 +7,3 @@ doubts      the messages that nobody knows about, as Redis has them
 pace        how often an account may ask, all processes together
 reconcile   the errand
 """
-
-from receivers.reconcile.reconcile import reconcile
-
-__all__ = ["reconcile"]

@@ -26,7 +26,7 @@ MOST_PAGES = 20  #: of one reference: 20,000 recipients of a broadcast
 _LOOKED = f"{ROOT}reconcile:looked"
 
 
-def reconcile(settings: ErrandSettings, outbox: Outbox) -> Reconcile | None:
+def build(settings: ErrandSettings, outbox: Outbox) -> Reconcile | None:
     """The errand, where there is an address to ask."""
     return Reconcile(settings, outbox) if settings.transactions_url else None
 

@@ -20,8 +20,7 @@ from cmqueue.settlement import Settlement
 from cmqueue.state import Reason
 from cmqueue.sweep import SweepRules
 from config.errands import ErrandSettings
-from receivers.reconcile import reconcile
-from receivers.reconcile.reconcile import Reconcile
+from receivers.reconcile.reconcile import Reconcile, build
 from sandbox.running import SandboxClient, running
 
 FIRST, SECOND = "0031600000001", "0031600000002"
@@ -53,7 +52,7 @@ def made(outbox: Outbox, url: str, **more: str) -> Reconcile:
         "CMQUEUE_TRANSACTIONS_URL": url,
         "CMQUEUE_TRANSACTIONS_PER_SECOND": "50",
     }
-    found = reconcile(ErrandSettings.from_env(settings | more), outbox)
+    found = build(ErrandSettings.from_env(settings | more), outbox)
     assert found is not None
     return found
 
@@ -308,4 +307,4 @@ def test_a_process_that_stops_asks_no_more(outbox: Outbox, sandbox: SandboxClien
 
 def test_without_an_address_there_is_no_such_errand(outbox: Outbox) -> None:
     """It is optional."""
-    assert reconcile(ErrandSettings.from_env({}), outbox) is None
+    assert build(ErrandSettings.from_env({}), outbox) is None
