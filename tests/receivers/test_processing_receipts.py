@@ -12,8 +12,10 @@ from cmqueue import Outbox, State
 from cmqueue.inlet import INLET, UNREADABLE, Form, Kind
 from cmqueue.suppression import Suppressions, Why
 from cmqueue.unmatched import STREAM, Unmatched
+from config.errands import ErrandSettings
 from demo.valkey import RunningServer, running
 from receivers.processing.journal import IDS_PER_LINE
+from receivers.processing.receive import build
 
 ABSENT, NETWORK, BARRED, UNLISTED, LIMIT, BLOCKED = 24, 25, 23, 37, 47, 28
 
@@ -253,8 +255,8 @@ def test_a_passing_failure_is_resent(desk: Desk, error: int, least: float, most:
 
     desk.receive(*[report(receipt.reference, NUMBER, 3, error)] * 3)
 
-    ((id, code, delay),) = desk.resent
-    assert (receipt.id, error) == (id, code)
+    ((id, delay),) = desk.resent
+    assert receipt.id == id
     assert least < delay < most
     assert ["resent"] == [line["new"] for line in desk.told("message.resent_as_new")]
 
@@ -267,6 +269,23 @@ def test_other_failures_are_not_resent(desk: Desk, error: int) -> None:
     desk.receive(report(receipt.reference, NUMBER, 3, error))
 
     assert [] == desk.resent
+
+
+def test_a_lane_that_resends_gets_a_new_message(desk: Desk) -> None:
+    """Scheduled and linked, by a worker's own settings; taken back where the old one arrives after all."""
+    settings = ErrandSettings.from_env({"CMQUEUE_RESEND_FAILED": "normal,bulk"})
+    desk.errand = build(settings, desk.outbox)
+    receipt = desk.sent(resends=True)
+
+    desk.receive(*[report(receipt.reference, NUMBER, 3, NETWORK)] * 2)
+
+    old = desk.outbox.status(receipt.id)
+    assert old is not None
+    assert old.resent_as is not None
+    assert [State.FAILED, State.SCHEDULED] == desk.outbox.states([receipt.id, old.resent_as])
+    desk.receive(report(receipt.reference, NUMBER, 2))
+    assert [State.DELIVERED, State.CANCELLED] == desk.outbox.states([receipt.id, old.resent_as])
+    assert desk.outbox.audit().balanced
 
 
 def test_what_waits_is_not_resent(desk: Desk) -> None:
