@@ -144,6 +144,26 @@ class Inlet:
         pipe.xtrim(UNREADABLE, minid=int(time.time() - KEEP_UNREADABLE) * 1000, approximate=False)
         return int(self._scripts.guarded(pipe.execute)[0])
 
+    def ready(self) -> bool:
+        """Whether `take` would give something now: one that nobody has, or that lies unfinished for long."""
+        waiting = self.waiting()
+        if waiting == 0:
+            return False
+
+        def command() -> bool:
+            pipe = self._client.pipeline(transaction=False)
+            pipe.xpending(INLET, GROUP)
+            pipe.xpending_range(INLET, GROUP, "-", "+", 1, idle=int(TAKE_OVER * 1000))
+            try:
+                held, left = pipe.execute()
+            except ResponseError as error:
+                if "NOGROUP" not in str(error):
+                    raise
+                return True
+            return bool(waiting > held["pending"] or left)
+
+        return bool(self._scripts.guarded(command))
+
     def unreadable(self, taken: Taken, why: str) -> None:
         """Set aside what cannot be read, with an alarm. `why` holds nothing of the body."""
         brought = taken.brought

@@ -17,12 +17,12 @@ class Accounts:
         self._known: dict[str, tuple[str, Partition]] = {}
 
     def of(self, id: str) -> str | None:
-        """The account of the message `id`."""
+        """The account of the message `id`; None where more than one may be (`Registry.contested`)."""
         found = self._known.get(id[:2])
         if found is None:
             self._known = self._registry.known()
             found = self._known.get(id[:2])
-        return None if found is None else found[0]
+        return None if found is None or id[:2] in self._registry.contested else found[0]
 
     def named(self, alias: str) -> str | None:
         """`alias`, where it is one of the accounts: a URL may name anything."""

@@ -10,6 +10,8 @@ from typing import assert_never
 from cmqueue.errors import OutboxFull, OutboxRefused, OutboxUnavailable
 from cmqueue.inlet import TAKE_OVER, Inlet, Taken
 from cmqueue.outbox import Outbox
+from cmqueue.report import Merged
+from cmqueue.resend import resend_failed
 from cmqueue.suppression import Suppressions
 from config.errands import ErrandSettings
 from receivers.processing import journal
@@ -20,7 +22,7 @@ from receivers.processing.inbound import Inbound
 from receivers.processing.interaction import Interaction
 from receivers.processing.opt_out import Vocabulary
 from receivers.processing.reading import read
-from receivers.processing.receipts import Receipts, Resend
+from receivers.processing.receipts import Receipts, Resending
 from receivers.processing.status_report import StatusReport
 from receivers.processing.unreadable import Unreadable, Why
 from receivers.processing.watch import Slow, Watch
@@ -38,19 +40,25 @@ class Receive:
     name = "receive"
 
     def __init__(
-        self, outbox: Outbox, vocabulary: Vocabulary, accounts: Accounts, *, resend: Resend, slow: Slow
+        self,
+        outbox: Outbox,
+        vocabulary: Vocabulary,
+        accounts: Accounts,
+        *,
+        resending: Resending,
+        slow: Slow,
     ) -> None:
         suppressions = Suppressions(outbox)
         self._inlet = Inlet(outbox)
         self._receipts = Receipts(
-            outbox, accounts, suppressions=suppressions, watch=Watch(outbox, slow), resend=resend
+            outbox, accounts, suppressions=suppressions, watch=Watch(outbox, slow), resending=resending
         )
         self._correspondence = Correspondence(
             outbox, accounts, suppressions=suppressions, vocabulary=vocabulary
         )
 
     def waiting(self) -> bool:
-        return self._inlet.waiting() > 0
+        return self._inlet.ready()
 
     def run(self, stopping: threading.Event) -> None:
         end = time.monotonic() + BUDGET
@@ -60,10 +68,10 @@ class Receive:
                 return
             self._handle(taken)
 
-    def _handle(self, taken: Sequence[Taken]) -> None:
+    def _handle(self, taken: Sequence[Taken], *, again: bool = False) -> None:
         """Together where that goes well, else one by one: so each is done, set aside or left for later."""
         try:
-            self._work(taken)
+            self._work(taken, again=again)
         except (OutboxRefused, OutboxFull) as error:
             if len(taken) == 1:
                 journal.left(taken[0].id, error.problem)
@@ -78,23 +86,24 @@ class Receive:
         else:
             return
         for one in taken:
-            self._handle([one])
+            self._handle([one], again=True)
 
-    def _work(self, taken: Sequence[Taken]) -> None:
+    def _work(self, taken: Sequence[Taken], *, again: bool) -> None:
+        """All that they say. `again` says that they may have been worked on, and not to the end."""
         reports: list[Arrived[StatusReport]] = []
         letters: list[Arrived[Heard]] = []
         unreadable: list[tuple[Taken, Why]] = []
         now = time.time()
         for one in taken:
             brought = one.brought
-            again = now - one.seconds > TAKE_OVER / 2
+            perhaps = again or now - one.seconds > TAKE_OVER / 2
             why: Why | None = None
             for told in read(brought.kind, brought.form, brought.body):
                 match told:
                     case StatusReport():
-                        reports.append(Arrived(told, one.seconds, brought.account, again))
+                        reports.append(Arrived(told, one.seconds, brought.account, perhaps))
                     case Inbound() | Interaction():
-                        letters.append(Arrived(told, one.seconds, brought.account, again))
+                        letters.append(Arrived(told, one.seconds, brought.account, perhaps))
                     case Unreadable():
                         why = told.why
                     case unknown:
@@ -117,6 +126,10 @@ def build(settings: ErrandSettings, outbox: Outbox) -> Receive:
 
     def slow(account: str, seconds: float) -> None:
         for partition in accounts.partitions(account):
-            partition.slow("safeguard", seconds)  # type: ignore[attr-defined]
+            partition.slow("safeguard", seconds)
 
-    return Receive(outbox, Vocabulary(settings.opt_out_words), accounts, resend=lambda *_: None, slow=slow)
+    def resend(failed: Merged, seconds: float) -> str | None:
+        return resend_failed(outbox, failed, delay=seconds, most=settings.max_resends)
+
+    vocabulary, lanes = Vocabulary(settings.opt_out_words), settings.resend_failed or frozenset()
+    return Receive(outbox, vocabulary, accounts, resending=Resending(lanes, resend), slow=slow)

@@ -50,6 +50,21 @@ def _now_idle(outbox: Outbox, seconds: float) -> None:
         )
 
 
+def test_there_is_work_where_a_take_would_give_some(each_outbox: Outbox, inlet: Inlet) -> None:
+    """Not while others work on all there is; again when that lies for too long."""
+    found = [inlet.ready()]
+    inlet.put(_numbered(2))
+    found.append(inlet.ready())
+    inlet.take("one", 1)
+    found.append(inlet.ready())
+    inlet.take("one", 1)
+    found.append(inlet.ready())
+    _now_idle(each_outbox, module.TAKE_OVER + 1)
+    found.append(inlet.ready())
+
+    assert [False, True, True, False, True] == found
+
+
 @pytest.mark.parametrize("kind", list(Kind))
 @pytest.mark.parametrize("form", list(Form))
 def test_what_is_put_in_comes_out(inlet: Inlet, kind: Kind, form: Form) -> None:
