@@ -12,7 +12,7 @@ from cmqueue import Outbox, Receipt, State
 from cmqueue.claim import Batch
 from cmqueue.event import Event, events_of
 from cmqueue.gate import Endpoint, GateRules
-from cmqueue.inlet import Brought, Form, Inlet, Kind
+from cmqueue.inlet import INLET, Brought, Form, Inlet, Kind
 from cmqueue.lane import Lane
 from cmqueue.report import Merged, Report
 from cmqueue.settlement import Settlement
@@ -78,11 +78,20 @@ class Desk:
         """Put requests into the inlet."""
         self.inlet.put([Brought(kind=kind, form=form, account=account, body=body) for body in bodies])
 
+    def bring_of_old(self, *requests: tuple[Kind, bytes]) -> None:
+        """Put requests into the inlet that came a minute ago."""
+        at = int(self.client.time()[0]) * 1000 - 60_000
+        for n, (kind, body) in enumerate(requests):
+            entry: dict[Any, Any] = {"v": "1", "k": kind, "f": Form.JSON, "a": "", "b": body}
+            self.client.xadd(INLET, entry, id=f"{at}-{n}")
+
     def run(self) -> None:
         """Run the errand once; its log lines are in `logs`."""
         with capture_logs() as logs:
-            self.errand.run(threading.Event())
-        self.logs += logs
+            try:
+                self.errand.run(threading.Event())
+            finally:
+                self.logs += logs
 
     def receive(self, *bodies: bytes, kind: Kind = Kind.STATUS, **where: Any) -> None:
         """Bring, and run until nothing waits."""

@@ -283,16 +283,8 @@ def test_a_report_that_was_not_finished_is_followed_again(desk: Desk) -> None:
     receipt = desk.sent()
     desk.receive(report(receipt.reference, NUMBER, 3, NETWORK))
     desk.resent.clear()
-    entry = {
-        "v": "1",
-        "k": Kind.STATUS,
-        "f": Form.JSON,
-        "a": "",
-        "b": report(receipt.reference, NUMBER, 3, NETWORK),
-    }
-    before = int(desk.client.time()[0]) * 1000 - 60_000
     desk.client.delete(INLET)
-    desk.client.xadd(INLET, entry, id=f"{before}-0")  # it came a minute ago
+    desk.bring_of_old((Kind.STATUS, report(receipt.reference, NUMBER, 3, NETWORK)))
 
     desk.run()
 
