@@ -65,6 +65,8 @@ def _scene(desk: Desk) -> dict[str, Receipt]:
 
 def _taken_over(desk: Desk) -> None:
     """What was taken and not done was taken long ago."""
+    if not desk.client.xinfo_groups(INLET):
+        return
     held = [one["message_id"] for one in desk.client.xpending_range(INLET, GROUP, "-", "+", 100)]
     if held:
         idle = round(TAKE_OVER * 1000) + 1
