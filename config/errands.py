@@ -62,8 +62,8 @@ class ErrandSettings(WorkerSettings):
         "TRANSACTIONS_URL",
         None,
         secure_url,
-        "CM's Transactions API, such as `https://api.cmtelecom.com/v1.2/transactions/`: it is asked of what is "
-        "in doubt, by reference. Without it receipts and late answers alone settle them.",
+        "CM's Transactions API, such as `https://api.cmtelecom.com/v1.2/transactions/`: it is asked of what "
+        "is in doubt, by reference. Without it receipts and late answers alone settle them.",
     )
     opt_out_words: Mapping[str, Mapping[str, tuple[str, ...]]] | None = setting(
         "OPT_OUT_WORDS",
