@@ -14,12 +14,13 @@ from cmqueue.event import Event, events_of
 from cmqueue.gate import Endpoint, GateRules
 from cmqueue.inlet import INLET, Brought, Form, Inlet, Kind
 from cmqueue.lane import Lane
-from cmqueue.report import Merged, Report
 from cmqueue.settlement import Settlement
 from cmqueue.state import Reason
+from cmqueue.status import Status
 from receivers.processing.accounts import Accounts
 from receivers.processing.opt_out import Vocabulary, Words
 from receivers.processing.receive import Receive
+from receivers.processing.resends import Resends
 
 NUMBER = "0031600000001"
 OTHER = "0031600000002"
@@ -49,26 +50,23 @@ def inbound(text: str = "Hello", **changed: Any) -> bytes:
 
 
 class Desk:
-    """The errand of one process. `resent` and `slowed` are what it asked for."""
+    """The errand of one process, in which all lanes resend. `slowed` is what it asked for."""
 
-    def __init__(self, outbox: Outbox, words: dict[str, Words] | None = None) -> None:
+    def __init__(
+        self, outbox: Outbox, words: dict[str, Words] | None = None, *, resends: Resends | None = None
+    ) -> None:
         self.outbox = outbox
         self.client = outbox.scripts.client
         self.inlet = Inlet(outbox)
-        self.resent: list[tuple[str, int, float]] = []
         self.slowed: list[tuple[str, float]] = []
         self.logs: list[Any] = []
         self.errand = Receive(
             outbox,
             Vocabulary(words),
             Accounts(outbox, ["second"]),
-            resend=self._resend,
+            resends=resends or Resends(outbox, tuple(Lane), most=3),
             slow=lambda account, seconds: self.slowed.append((account, seconds)),
         )
-
-    def _resend(self, found: Merged, told: Report, delay: float) -> str:
-        self.resent.append((found.id, told.error, delay))
-        return "resent"
 
     # --- what comes in -----------------------------------------------------------------------------------
 
@@ -112,7 +110,9 @@ class Desk:
         assert isinstance(batch, Batch)
         partition.mark(batch.id, lease=60, earliest_expiry=0)
         accepted = Settlement(State.ACCEPTED, Reason.ACCEPTED, parts=1)
-        partition.settle(batch.id, [accepted] * len(batch.jobs), Endpoint("answered"), GateRules())
+        partition.settle(
+            batch.id, [accepted] * len(batch.jobs), Endpoint("answered"), GateRules(), resends=True
+        )
         return receipt
 
     def subscribe(self, *accounts: str) -> None:
@@ -133,6 +133,16 @@ class Desk:
 
     def state(self, receipt: Receipt) -> State | None:
         return self.outbox.states([receipt.id])[0]
+
+    def resent(self, receipt: Receipt) -> Status | None:
+        """The message that is sent in the place of another."""
+        status = self.outbox.status(receipt.id)
+        assert status is not None
+        return None if status.resent_as is None else self.outbox.status(status.resent_as)
+
+    def due(self, id: str) -> float:
+        """When a scheduled message goes, in seconds since 1970."""
+        return float(self.client.zscore(f"cmq:{{{id[:2]}}}:due", id[2:]) or 0) / 1000
 
     def told(self, *names: str) -> list[dict[str, Any]]:
         """The log lines of these events, without their level."""
