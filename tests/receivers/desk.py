@@ -14,6 +14,7 @@ from cmqueue.event import Event, events_of
 from cmqueue.gate import Endpoint, GateRules
 from cmqueue.inlet import INLET, Brought, Form, Inlet, Kind
 from cmqueue.lane import Lane
+from cmqueue.partition import Partition
 from cmqueue.settlement import Settlement
 from cmqueue.state import Reason
 from cmqueue.status import Status
@@ -105,7 +106,7 @@ class Desk:
         receipt = self.outbox.enqueue(
             {"sender": "Acme", "to": number, "text": "hi"}, account=account, **options
         )
-        partition = self.outbox.registry.partition(account)
+        partition = Partition(self.outbox.scripts, receipt.id[:2])
         batch, _ = partition.claim(receipt.id[:20], tuple(Lane), lease=60)
         assert isinstance(batch, Batch)
         partition.mark(batch.id, lease=60, earliest_expiry=0)
