@@ -19,12 +19,13 @@ from benchmarks.program import MIB, Program, cpu_of
 from benchmarks.scale import Scale
 from benchmarks.stage import START_PATIENCE, THREADS, Stage, staged, wait_until
 from cmqueue import Content, Message
+from config.celery import ERRAND_THREADS
 
 LATENCIES = (0, 50)  #: milliseconds
 PROCESSES = (1, 2)
 #: Seconds between looks, until the first message came and near the end; between the two, looks only disturb.
 FIRST_LOOK, LAST_LOOKS, NEARLY = 0.01, 0.005, 0.85
-POOLS = {"threads": ("--pool", "threads", "-c", str(THREADS)), "solo": ("--pool", "solo")}
+POOLS = {"threads": ("--pool", "threads", "-c", str(THREADS + ERRAND_THREADS)), "solo": ("--pool", "solo")}
 
 
 def drain(scale: Scale) -> Iterator[Figures]:

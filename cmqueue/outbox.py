@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from itertools import islice
-from typing import Any, Literal, Self, TypeVar, cast
+from typing import Any, Literal, Self, cast
 
-from cmqueue import chunk
+from cmqueue import chunk, errand_token
 from cmqueue.audit import Audit, balance
 from cmqueue.channel import numbers_are_opaque
 from cmqueue.chunk import CALL_ID_BYTES, CHUNK, CHUNK_BYTES, Slot
@@ -20,6 +19,7 @@ from cmqueue.identity import Identity, bucket_at, endless_random_ends, keyed, ra
 from cmqueue.lane import Lane, lane_named
 from cmqueue.log import log
 from cmqueue.message import Content, Message, Options, parse_message, parse_recipient
+from cmqueue.overlap import overlapped
 from cmqueue.partition import Partition
 from cmqueue.receipt import Broadcast, Receipt, Refusal
 from cmqueue.recount import recount as recount_partition
@@ -33,9 +33,6 @@ from cmqueue.wakeup import Waker
 READINGS = 3
 Cancellation = Literal["cancelled", "too_late", "not_found"]
 _CANCELLATIONS: dict[str, Cancellation] = {"c": "cancelled", "t": "too_late", "n": "not_found"}
-
-P = TypeVar("P")
-W = TypeVar("W")
 
 
 class Outbox:
@@ -167,7 +164,7 @@ class Outbox:
             return self._write(lane, [slot for slot in prepared if type(slot) is Slot])
 
         begin = 0
-        for prepared, written in _overlapped(prepare, write):
+        for prepared, written in overlapped(prepare, write):
             answers = iter(written)
             for at, item in enumerate(prepared, begin):
                 yield item if type(item) is Refusal else result_of(at, cast("Slot", item), next(answers))
@@ -239,7 +236,7 @@ class Outbox:
             )
             return self._begin(partition, chosen, args)
 
-        for made, reply in _overlapped(prepare, write):
+        for made, reply in overlapped(prepare, write):
             account_of.add([tail for tail, _ in made], reply[1].decode())
         log.info(
             "broadcast.enqueued",
@@ -347,6 +344,14 @@ class Outbox:
             log.info("message.cancelled", id="".join(identity))
         return verdict
 
+    def wake_errand(self, name: str) -> bool:
+        """Ask the worker processes to run the errand `name`; whether this call asked. Raises nothing.
+
+        It did not where another asked a moment ago, or Redis or the broker is away: the workers look by
+        themselves each second.
+        """
+        return errand_token.take(self.scripts, name) and self.waker.errand(name)
+
     def redis_setting(self, name: str) -> str:
         """A setting of the Redis server. Raises OutboxUnavailable where it does not tell."""
         found = self.scripts.guarded(lambda: self._client.config_get(name))
@@ -378,23 +383,3 @@ class Outbox:
             if not problems:
                 break
         return sorted(problems or ())
-
-
-def _overlapped(
-    prepare: Callable[[], P | None], write: Callable[[P], Callable[[], W]]
-) -> Iterator[tuple[P, W]]:
-    """Each prepared chunk with what writing it gave; Redis writes a chunk while the next one is prepared."""
-    prepared = prepare()
-    while prepared is not None:
-        written = write(prepared)
-        try:
-            following = prepare()
-        except Exception:
-            yield prepared, written()  # it is queued, and its caller must not hear otherwise
-            raise
-        except BaseException:
-            with suppress(OutboxUnavailable):
-                written()
-            raise
-        yield prepared, written()
-        prepared = following

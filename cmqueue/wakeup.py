@@ -1,4 +1,4 @@
-"""The wake-up: the one Celery task there is. It says "drain this lane" and never carries a message.
+"""The wake-ups: two Celery tasks that say "drain this lane" or "run this errand", and never carry a message.
 
 Published through a private Celery application, so a web app that has its own is left alone: its handlers of
 signals hear nothing, and the queues carry a prefix of their own in the broker.
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from celery import Celery
 
 TASK = "cmqueue.drain"
+ERRAND = "cmqueue.errand"
+ERRANDS = "errands"  #: the queue of the errands; the drains have one for each lane
 KEY_PREFIX = "cmqueue:"
 _COOL_DOWN = 5.0
 
@@ -49,6 +51,13 @@ class Waker:
 
     def wake(self, lane: Lane, partition: str) -> bool:
         """Ask for a drain of `lane`; whether the broker took it."""
+        return self._ask(TASK, (lane.value, partition), lane.value)
+
+    def errand(self, name: str) -> bool:
+        """Ask for a run of the errand `name`, whose token the caller took; whether the broker took it."""
+        return self._ask(ERRAND, (name,), ERRANDS)
+
+    def _ask(self, task: str, arguments: tuple[str, ...], queue: str) -> bool:
         if time.monotonic() < self._quiet_until:
             return False
         app = self._app
@@ -56,10 +65,10 @@ class Waker:
             app = self._app = _publisher(self._broker_url)
             self._pid = os.getpid()
         try:
-            _publish(app, lane, partition)
+            _publish(app, task, arguments, queue)
         except Exception as error:  # noqa: BLE001  # kombu raises whatever its transport does; none may reach an enqueue
             self._quiet_until = time.monotonic() + _COOL_DOWN
-            log.warning("wakeup.failed", lane=lane.value, error=type(error).__name__)
+            log.warning("wakeup.failed", queue=queue, error=type(error).__name__)
             return False
         return True
 
@@ -69,13 +78,12 @@ class Waker:
         self._app, self._pid = None, 0
 
 
-def _publish(app: Celery, lane: Lane, partition: str) -> None:
+def _publish(app: Celery, task: str, arguments: tuple[str, ...], queue_name: str) -> None:
     """As `send_task`, but without Celery's signals: a web app's own handlers would hear them."""
-    arguments = (lane.value, partition)
     headers, properties, body, _ = app.amqp.as_task_v2(
-        str(uuid.uuid4()), TASK, args=arguments, ignore_result=True
+        str(uuid.uuid4()), task, args=arguments, ignore_result=True
     )
-    queue = app.amqp.queues[lane.value]
+    queue = app.amqp.queues[queue_name]
     with app.producer_or_acquire() as producer:
         producer.publish(
             body,

@@ -7,12 +7,23 @@ from typing import Any
 from kombu.entity import Exchange, Queue
 
 from cmqueue.lane import Lane
-from cmqueue.wakeup import TASK, transport_options
+from cmqueue.wakeup import ERRAND, ERRANDS, TASK, transport_options
 from config.settings import WorkerSettings
 
+#: Threads that drains may take, one of them kept for what is urgent.
+DRAIN_THREADS = 8
+#: And that errands may take, in a worker that runs any: the way back keeps no urgent message waiting, and a
+#: bulk no receipts.
+ERRAND_THREADS = 2
 
-def _queue(lane: Lane) -> Queue:
-    return Queue(lane.value, Exchange(lane.value), routing_key=lane.value)  # type: ignore[no-untyped-call]  # kombu's
+
+def drain_threads(pool: int, *, errands: bool) -> int:
+    """How many threads of a pool of `pool` drains may take, where the worker runs errands or none."""
+    return max(pool - ERRAND_THREADS, 1) if errands else pool
+
+
+def _queue(name: str) -> Queue:
+    return Queue(name, Exchange(name), routing_key=name)  # type: ignore[no-untyped-call]  # kombu's
 
 
 def configuration(settings: WorkerSettings) -> dict[str, Any]:
@@ -28,16 +39,18 @@ def configuration(settings: WorkerSettings) -> dict[str, Any]:
         "worker_prefetch_multiplier": 2,
         # Drains wait for the network; gevent's patched pool made duplicates.
         "worker_pool": "threads",
-        "worker_concurrency": 8,
+        "worker_concurrency": DRAIN_THREADS + ERRAND_THREADS,
         # An exchange each: of one exchange and key, every queue would get every wake-up.
-        "task_queues": [_queue(lane) for lane in Lane],
+        "task_queues": [_queue(name) for name in (*Lane, ERRANDS)],
+        # The way back runs in this process too. By its name alone: the programs know nothing of each other.
+        "imports": ["receivers.errands.task"],
         "task_default_queue": Lane.NORMAL.value,
         "task_create_missing_queues": True,
         # A wake-up carries nothing: losing one costs a second, keeping its result costs Redis.
         "task_ignore_result": True,
         "task_acks_late": False,
         "task_store_errors_even_if_ignored": False,
-        "task_routes": {TASK: {"queue": Lane.NORMAL.value}},
+        "task_routes": {TASK: {"queue": Lane.NORMAL.value}, ERRAND: {"queue": ERRANDS}},
         "worker_send_task_events": False,
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,

@@ -7,11 +7,12 @@ import inspect
 from pathlib import Path
 
 from cmqueue.settings import LibrarySettings
+from config.errands import ErrandSettings
 from config.intake import IntakeSettings
 from config.settings import WorkerSettings
 
 #: Every class of settings; each table has what its class adds to the one it extends.
-KINDS: tuple[type[LibrarySettings], ...] = (LibrarySettings, WorkerSettings, IntakeSettings)
+KINDS: tuple[type[LibrarySettings], ...] = (LibrarySettings, WorkerSettings, ErrandSettings, IntakeSettings)
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "settings.md"
 
 _HEAD = """\

@@ -16,8 +16,8 @@ from celery.signals import celeryd_init, setup_logging, worker_init, worker_shut
 from cmqueue.errors import CmqueueError, OutboxUnavailable, SettingsError
 from cmqueue.lane import Lane
 from cmqueue.outbox import Outbox
-from cmqueue.wakeup import TASK
-from config.celery import configuration
+from cmqueue.wakeup import ERRANDS, TASK
+from config.celery import configuration, drain_threads
 from config.logging import configure
 from config.settings import WorkerSettings
 from worker import broker, failpoint
@@ -92,15 +92,18 @@ class DeliveryStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has
     def __init__(self, worker: Any, **options: Any) -> None:
         super().__init__(worker, **options)
         self.sweeper: Sweeper | None = None
-        unknown = set(app.amqp.queues.consume_from) - set(Lane)
+        unknown = set(app.amqp.queues.consume_from) - {*Lane, ERRANDS}
         if unknown:
             sys.exit(
-                f"cmqueue worker: -Q: no lane is called {', '.join(unknown)}; the lanes are {', '.join(Lane)}"
+                f"cmqueue worker: -Q: no lane is called {', '.join(sorted(unknown))}; the lanes are "
+                f"{', '.join(Lane)}, and {ERRANDS} is the queue of the way back"
             )
 
     def start(self, worker: Any) -> None:
-        served = [lane for lane in Lane if lane.value in app.amqp.queues.consume_from]
-        drain = Drain(Outbox(settings), settings, served, worker.concurrency)
+        consumed = app.amqp.queues.consume_from
+        served = [lane for lane in Lane if lane.value in consumed]
+        threads = drain_threads(worker.concurrency, errands=ERRANDS in consumed)
+        drain = Drain(Outbox(settings), settings, served, threads)
         app.drain = drain
         self.sweeper = Sweeper(drain, settings)
         # A request makes some thousands of objects, for which Python would look through all that was
@@ -112,7 +115,7 @@ class DeliveryStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has
             log.warning(
                 "setting.deprecated", variable="CMQUEUE_BODY_TOKEN", why="the token travels in the body too"
             )
-        log.info("worker.started", lanes=[lane.value for lane in served], threads=worker.concurrency)
+        log.info("worker.started", lanes=[lane.value for lane in served], threads=threads)
 
     def stop(self, _worker: Any) -> None:
         if self.sweeper is not None:
@@ -131,11 +134,11 @@ def _stop(**_: Any) -> None:
 
 
 def _end(drain: Drain) -> None:
-    """End the process where Celery does not, once no batch is in hand: nothing can be lost by it then.
+    """End the process where Celery does not, once nothing is in hand: nothing can be lost by it then.
 
     While Celery tells its broker of itself, and that is away, it connects for ever, deaf to signals.
     """
-    while drain.serving:
+    while drain.serving or any(at_work() for at_work in app.at_work):
         time.sleep(0.1)
     time.sleep(CELERYS_SECONDS)
     log.warning("worker.ended", why=f"Celery did not end within {CELERYS_SECONDS:g} s of the last batch")
@@ -143,6 +146,8 @@ def _end(drain: Drain) -> None:
 
 
 app.drain = None
+#: Whether anything beside the drain is at work: calls added by what Celery's `imports` names.
+app.at_work = []
 
 
 @app.task(name=TASK, ignore_result=True)  # type: ignore[untyped-decorator]  # Celery has no types

@@ -15,9 +15,11 @@ from cmqueue.checkup import Check, Part, settings_checks
 from cmqueue.errors import CmqueueError, SettingsError
 from cmqueue.outbox import Outbox
 from cmqueue.settings import PREFIX
+from config.address import is_loopback
+from config.errands import ErrandSettings
 from config.reference import variables
 from config.settings import WorkerSettings
-from worker.gateway import _is_loopback, _tls_context, endpoint_url  # what the gateway itself goes by
+from worker.gateway import _tls_context, endpoint_url  # what the gateway itself goes by
 
 WORKER = Part("worker")
 CERTIFICATE_DAYS = 14
@@ -38,7 +40,7 @@ class Endpoint(NamedTuple):
 
 def checks(env: Mapping[str, str]) -> Iterator[Check]:
     """What a worker with the environment `env` would meet."""
-    settings, found = settings_checks(WORKER, WorkerSettings, env)
+    settings, found = settings_checks(WORKER, ErrandSettings, env)  # the way back runs in its process
     yield from found
     yield from _unknown(env)
     if settings is None:
@@ -153,7 +155,7 @@ def _endpoint(settings: WorkerSettings) -> Iterator[Check]:
 def _target(url: str) -> Endpoint:
     parts = urlsplit(url)
     host, tls = parts.hostname or "", parts.scheme == "https"
-    proxies = {} if _is_loopback(host) else get_environ_proxies(url)
+    proxies = {} if is_loopback(host) else get_environ_proxies(url)
     proxy = select_proxy(url, proxies)
     if proxy:
         through = urlsplit(proxy if "://" in proxy else f"http://{proxy}")

@@ -51,10 +51,12 @@ class Drain:
         self.lanes = list(lanes)
         self.stopping = threading.Event()
         self._settings = settings
+        self._threads = threads
         self.slots = Slots(max(threads - 1, 1))  #: one thread is kept for what is urgent
         self._urgent_slot = Slots(1)
         self.claimed_at = 0.0  #: when a claim was last answered, whatever it gave; `time.monotonic`
         self._serving: set[int] = set()
+        self._helping: set[int] = set()  #: those of the serving threads that are none of the pool's
         self._urgent = [lane for lane in self.lanes if lane.rules.share is None]
         self._others = [lane for lane in self.lanes if lane not in self._urgent]
         self._urgent_claims: dict[str, float] = {}  #: partition -> when the thread kept for it last claimed
@@ -119,8 +121,15 @@ class Drain:
             self._serve_held(self.slots, partition, self.lanes, another)
         elif self._urgent and self._urgent_slot.take(partition):
             self._serve_held(self._urgent_slot, partition, self._urgent, another)
-        elif self._urgent and not self._kept_up(partition):
+        elif self._urgent and self._has_room() and not self._kept_up(partition):
             self._serve(attempt, self._urgent, another)
+
+    def _has_room(self) -> bool:
+        """Whether the calling thread is one that drains may take; the pool has others, which errands need.
+
+        Its wake-up is not lost: both permits' holders have heard of it.
+        """
+        return len(self._serving - self._helping) <= self._threads
 
     def _serve_held(
         self, slots: Slots, partition: str, lanes: Sequence[Lane], call_another: CallAnother
@@ -214,9 +223,12 @@ class Drain:
 
     def without_broker(self, lane: Lane, partition: str, call_another: CallAnother) -> None:
         """Drain a lane that the broker's wake-ups do not reach. Runs in a thread of the sweeper's."""
+        self._helping.add(threading.get_ident())
         try:
             self.wake(lane, partition, call_another)
         except OutboxUnavailable as error:
             log.warning("drain.interrupted", lane=lane.value, partition=partition, problem=error.problem)
         except Exception:  # noqa: BLE001 - threading would print the error, which may hold what it choked on
             log.exception("drain.failed", lane=lane.value, partition=partition)
+        finally:
+            self._helping.discard(threading.get_ident())

@@ -9,7 +9,6 @@ first byte written to the last byte read, bounds every system call of a request.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import ssl
 import threading
@@ -30,6 +29,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import DecodeError, HTTPError
 
 from cmqueue.errors import SettingsError
+from config.address import is_loopback, secure_url
 from worker import failpoint
 from worker.answer import Answer, NoAnswer, NoAnswerKind, Response, retry_after
 
@@ -55,19 +55,9 @@ def endpoint_url(setting: str) -> str:
     if setting in ENDPOINTS:
         return ENDPOINTS[setting]
     try:
-        parts = urlsplit(setting)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise _refused("is not a URL") from None
-    if parts.scheme not in {"https", "http"} or not host:
-        raise _refused(f"is neither {', '.join(ENDPOINTS)} nor an https URL")
-    if "@" in parts.netloc:
-        raise _refused("holds credentials; the product token has its own setting")
-    if parts.fragment or not setting.isprintable() or " " in setting:
-        raise _refused("holds what no endpoint's URL has")
-    if parts.scheme == "http" and not _is_loopback(host):
-        raise _refused("must be https; http would show token and messages to the network")
-    return setting
+        return secure_url(setting)
+    except ValueError as error:
+        raise SettingsError("CMQUEUE_ENDPOINT", str(error)) from None
 
 
 class Gateway:
@@ -98,7 +88,7 @@ class Gateway:
         self._idle_seconds = idle_seconds
         self._answer_cap = answer_cap
         self._tls = _tls_context(ca_bundle)
-        local = _is_loopback(urlsplit(self._url).hostname or "")
+        local = is_loopback(urlsplit(self._url).hostname or "")
         self._proxies = {} if local else get_environ_proxies(self._url)
         self._mine = _Mine()
         self._bare: dict[str | None, requests.PreparedRequest] = {}  #: by token
@@ -347,15 +337,3 @@ def _tls_context(ca_bundle: str | None) -> ssl.SSLContext:
         raise SettingsError(source, f"certificates can't be read ({type(error).__name__})") from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _refused(problem: str) -> SettingsError:
-    """Never with the value: a mistyped URL may hold a secret."""
-    return SettingsError("CMQUEUE_ENDPOINT", problem)

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from harness import ROOT, TOKEN
 
+from config.errands import ErrandSettings
 from config.intake import IntakeSettings
 from config.reference import variables
 from config.settings import WorkerSettings
@@ -90,7 +91,7 @@ def test_a_stopping_worker_has_time_for_its_answer(compose: dict[str, Any]) -> N
 
 def test_every_setting_reaches_the_worker(compose: dict[str, Any]) -> None:
     """Each variable that the worker reads can be set from outside the container."""
-    read = {name for name, kind in variables().items() if issubclass(WorkerSettings, kind)}
+    read = {name for name, kind in variables().items() if issubclass(ErrandSettings, kind)}
 
     assert set() == read - compose["services"]["worker"]["environment"].keys()
 

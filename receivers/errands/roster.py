@@ -1,0 +1,21 @@
+"""The list of errands: whatever the way back does in a worker process is a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cmqueue.outbox import Outbox
+from config.errands import ErrandSettings
+from receivers.errand import Errand
+
+#: Makes an errand of the settings; None where they don't ask for it.
+Builder = Callable[[ErrandSettings, Outbox], Errand | None]
+
+#: The most urgent first.
+BUILDERS: list[Builder] = []
+
+
+def roster(settings: ErrandSettings, outbox: Outbox) -> list[Errand]:
+    """The errands that `settings` ask for."""
+    made = (build(settings, outbox) for build in BUILDERS)
+    return [errand for errand in made if errand is not None]
