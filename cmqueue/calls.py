@@ -1,8 +1,8 @@
 """Calls: events on their way to one target, a handler or a callback's endpoint, and those that were given up.
 
 A call waits in Redis until it has succeeded or is dead. It is taken under a lease, so whoever takes it and
-vanishes loses nothing. A target that fails again and again is paused: while it is, nothing is taken, and then one
-call alone, until one succeeds.
+vanishes loses nothing. A target that fails again and again is paused: while it is, nothing is taken, and
+then one call alone, until one succeeds.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cmqueue.event import Event
 from cmqueue.job import UnknownFormat
+from cmqueue.lane import Lane
+from cmqueue.log import log
 from cmqueue.settings import DAY
 from cmqueue.state import State
 
@@ -33,10 +35,10 @@ local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 """
 
-# Keys of all: due (zset: call -> when it may be taken, milliseconds), waiting (hash: call -> failures, 2 digits, and
-# the packed event), standing (hash of the target), dead (zset: call -> when it is forgotten), buried (hash).
+# Keys of all: due (zset: call -> when it may be taken, milliseconds), waiting (hash: call -> failures in 2
+# digits, packed event), standing (hash), dead (zset: call -> when it is forgotten), buried (hash).
 
-# ARGV: most waiting, then call, packed, delay in milliseconds; … Returns the calls for which there is no room.
+# ARGV: most waiting; then call, packed, delay in milliseconds, … Returns the calls that find no room.
 _PARK = (
     _NOW
     + """
@@ -56,8 +58,8 @@ return refused
 """
 )
 
-# ARGV: most, lease in milliseconds. Returns why nothing is given, or '', whether it is a probe, the lease's end; then
-# call, packed, …
+# ARGV: most, lease in milliseconds. Returns why nothing is given, or '', whether it is a probe, the lease's
+# end; then call, packed, …
 _TAKE = (
     _NOW
     + """
@@ -84,8 +86,8 @@ return taken
 """
 )
 
-# ARGV: call, end of its lease, whether it is a probe, verdict, delay in milliseconds, why, how long a dead one is
-# kept in milliseconds, most dead, failures in a row before a pause, then the pauses in milliseconds.
+# ARGV: call, end of its lease, whether it is a probe, verdict, delay, why, how long a dead one is kept, most
+# dead, failures in a row before a pause, then the pauses; all times in milliseconds.
 # Returns the pause that began, in milliseconds, or 0; and whether the call was still the caller's.
 _SETTLE = (
     _NOW
@@ -104,7 +106,8 @@ if verdict == 'back' then
   if ARGV[3] == '1' then redis.call('HSET', KEYS[3], 'until', now) end
   return {0, 1}
 end
-local failed = string.format('%02d', math.min(99, tonumber(string.sub(packed, 1, 2)) + 1)) .. string.sub(packed, 3)
+local failures = math.min(99, tonumber(string.sub(packed, 1, 2)) + 1)
+local failed = string.format('%02d', failures) .. string.sub(packed, 3)
 if verdict == 'dead' then
   redis.call('ZREM', KEYS[1], call)
   redis.call('HDEL', KEYS[2], call)
@@ -158,7 +161,7 @@ return again
 
 
 class Call(NamedTuple):
-    """One event on its way. `failures` so far; `ends`: the lease's, milliseconds since 1970 by Redis's clock."""
+    """One event on its way. `failures` so far; `ends`: of the lease, milliseconds since 1970 by Redis."""
 
     event: Event
     failures: int
@@ -177,7 +180,7 @@ class Verdict(StrEnum):
 
 
 class Settled(NamedTuple):
-    """`pause`: the seconds for which the target is paused from now on, 0 if it is not; `ours`: see `settle`."""
+    """`pause`: seconds for which the target is paused from now on, or 0; `ours`: see `settle`."""
 
     pause: float
     ours: bool
@@ -233,15 +236,21 @@ class Calls:
         self._outbox.scripts.guarded(lambda: client.sadd(TARGETS, self.target))
         return [id.decode() for id in self._run(self._park, *args)]
 
-    def take(self, most: int, lease: float) -> list[Call]:
-        """Up to `most` calls that are due, for `lease` seconds; one alone as a probe after a pause."""
+    def take(self, most: int, lease: float) -> list[Call] | None:
+        """Up to `most` calls that are due, for `lease` seconds; one alone as a probe after a pause.
+
+        None while the target is paused or off. One in a newer version's format stays for that.
+        """
         told = self._run(self._take, most, round(lease * 1000))
         if told[0]:
-            return []
+            return None
         probe, ends = bool(told[1]), int(told[2])
         found = []
         for packed in told[4::2]:
-            found.append(Call(unpack(packed[2:]), int(packed[:2]), ends, probe))
+            try:
+                found.append(Call(unpack(packed[2:]), int(packed[:2]), ends, probe))
+            except ValueError as error:
+                log.error("call.unreadable", target=self.target, error=type(error).__name__)
         return found
 
     def settle(
@@ -254,9 +263,9 @@ class Calls:
         pause_after: int = 1_000_000,
         pauses: Sequence[float] = (60.0,),
     ) -> Settled:
-        """Write down how a try ended. After `pause_after` failures in a row the target is paused, by `pauses`.
+        """Write down how a try ended. After `pause_after` failures in a row the target pauses, by `pauses`.
 
-        Where the lease had ended and somebody else has taken the call, only DONE counts: then it is not `ours`.
+        Where the lease had ended and somebody else has the call, only DONE counts: it is not `ours`.
         """
         pause, ours = self._run(
             self._settle,
@@ -339,8 +348,15 @@ def targets(outbox: Outbox) -> list[str]:
     return sorted(name.decode() for name in outbox.scripts.guarded(lambda: client.smembers(TARGETS)))
 
 
-def due(outbox: Outbox, names: Sequence[str]) -> list[bool]:
-    """Of each target whether a call could be taken now, in one round trip. Raises OutboxUnavailable."""
+class Readiness(NamedTuple):
+    """Whether a target is `held`, paused or off, and whether a call of it is `due`."""
+
+    held: bool
+    due: bool
+
+
+def readiness(outbox: Outbox, names: Sequence[str]) -> dict[str, Readiness]:
+    """Of each target whether it could be called now, in one round trip. Raises OutboxUnavailable."""
     client = outbox.scripts.client
 
     def ask() -> Any:
@@ -353,10 +369,10 @@ def due(outbox: Outbox, names: Sequence[str]) -> list[bool]:
 
     (seconds, micros), *told = outbox.scripts.guarded(ask)
     now = seconds * 1000 + micros // 1000
-    return [
-        bool(first and first[0][1] <= now and off is None and int(until or 0) <= now)
-        for first, (off, until) in zip(told[::2], told[1::2], strict=True)
-    ]
+    return {
+        name: Readiness(held=off is not None or int(until or 0) > now, due=bool(first) and first[0][1] <= now)
+        for name, first, (off, until) in zip(names, told[::2], told[1::2], strict=True)
+    }
 
 
 def pack(event: Event) -> bytes:
@@ -370,9 +386,9 @@ def unpack(packed: bytes) -> Event:
     if packed[:1] != FORMAT:
         raise UnknownFormat(f"call format {packed[:1]!r}")
     kept = json.loads(packed[1:])
-    for name in ("before", "state"):
+    for name, kind in (("before", State), ("state", State), ("lane", Lane)):
         if name in kept:
-            kept[name] = State(kept[name])
+            kept[name] = kind(kept[name])
     return Event(**{name: value for name, value in kept.items() if name in _FIELDS})
 
 

@@ -1,4 +1,4 @@
-"""The types of events that somebody asks for, by name or by pattern: `message.delivered`, `message.*`, `*`."""
+"""Types of events that somebody asks for, by name or by pattern: `message.delivered`, `message.*`, `*`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A subscription: reading the events of all partitions with a consumer group, at least once.
 
-A group hears what happens from its first reader on, whether somebody reads at the time or not. Readers under
-one name share the events. What a reader took and did not acknowledge is given to another after `TAKE_OVER_SECONDS`.
+A group hears what happens from its first reader on, whether somebody reads at the time or not. Readers of
+one group share the events. What a reader took and did not acknowledge is given to another after a minute.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 SUBSCRIBERS = "cmq:subscribers"
 TAKE_OVER_SECONDS = 60.0
 OPEN_EVERY = 1.0
+LOOK_EVERY = 1.0  #: for entries of readers that were lost
 MOST = 20  #: entries read at once; each holds the events of one script, up to 1000
 ACKNOWLEDGE_EVERY = 0.25
 
@@ -57,8 +58,8 @@ class Subscription:
     """One reader of `group`. Not to be shared between threads, nor kept over a fork.
 
     `types` are types or patterns (`message.delivered`, `message.*`), all when None; what is not asked for is
-    acknowledged unseen. `consumer` is this reader's name, unique in the group; one is made up when None. Raises
-    ValueError for a name or a type that can't be.
+    acknowledged unseen. `consumer` is this reader's name, unique in the group; one is made up when None.
+    Raises ValueError for a name or a type that can't be.
     """
 
     def __init__(
@@ -183,13 +184,15 @@ class Subscription:
             self._make(sorted(self._accounts), "0")
             return []
         return [
-            (_code(stream.decode()), id, fields) for stream, entries in _paired(told) for id, fields in entries
+            (_code(stream.decode()), id, fields)
+            for stream, entries in _paired(told)
+            for id, fields in entries
         ]
 
     def _taken_over(self, most: int) -> list[tuple[str, bytes, dict[bytes, bytes]]]:
         """Entries of readers that were not heard of for long; looked for now and then."""
         now = time.monotonic()
-        due = self._took_over_at is None or now - self._took_over_at >= self._take_over_ms / 4000
+        due = self._took_over_at is None or now - self._took_over_at >= LOOK_EVERY
         if not due and not self._cursors:
             return []
         self._took_over_at = now
@@ -223,7 +226,8 @@ class Subscription:
 
     def _delivered(self, entries: Iterable[tuple[str, bytes, dict[bytes, bytes]]]) -> list[Delivered]:
         """What was asked for of these entries; the others are acknowledged."""
-        found, unasked = [], []
+        found: list[Delivered] = []
+        unasked: list[Delivered] = []
         for code, id, fields in entries:
             token = Token(code, id.decode())
             delivered = Delivered(token, self._read_entry(token, fields))
@@ -285,7 +289,7 @@ class Subscription:
         self._outbox.scripts.guarded(tell)
 
     def keep(self, deliveries: Sequence[Delivered]) -> None:
-        """Say that these are still in hand, if that was not said for a while, so that nobody takes them over."""
+        """Say that these are still in hand, so that nobody takes them over; now and then is enough."""
         now = time.monotonic()
         if now - self._kept_at > self._take_over_ms / 4000:
             self._kept_at = now
@@ -357,32 +361,6 @@ class Subscription:
                     self.give_back(page[at:])
 
 
-def waiting(outbox: Outbox, groups: Iterable[str]) -> bool:
-    """Whether any of these groups has entries that nobody was given. Raises OutboxUnavailable."""
-    client, codes, wanted = outbox.scripts.client, sorted(outbox.registry.known()), set(groups)
-
-    def ask() -> Any:
-        pipe = client.pipeline(transaction=False)
-        for code in codes:
-            pipe.xinfo_groups(stream_of(code))
-            pipe.xrevrange(stream_of(code), count=1)
-        return pipe.execute(raise_on_error=False)
-
-    told = outbox.scripts.guarded(ask) if codes else []
-    for groups_there, last in zip(told[::2], told[1::2], strict=True):
-        if isinstance(groups_there, Exception) or isinstance(last, Exception) or not last:
-            continue
-        for group in groups_there:
-            if group["name"].decode() in wanted and _place(group["last-delivered-id"]) < _place(last[0][0]):
-                return True
-    return False
-
-
-def _place(id: bytes) -> tuple[int, int]:
-    ms, _, n = id.partition(b"-")
-    return int(ms), int(n)
-
-
 def _with_row(event: Event, packed: bytes) -> Event:
     try:
         row = Row.unpack(packed)
@@ -391,6 +369,7 @@ def _with_row(event: Event, packed: bytes) -> Event:
     extras = row.extras
     return replace(
         event,
+        lane=row.lane,
         client_reference=extras.get("client_reference"),
         campaign=extras.get("campaign"),
         metadata=extras.get("metadata"),

@@ -1,4 +1,4 @@
-"""Trimming the streams of events: what every subscriber has acknowledged goes, and what nobody reads, in the end.
+"""Trimming the streams of events: what all subscribers acknowledged goes, and what nobody reads, in time.
 
 `boundary` decides, `trim` enacts. The errand `events` of the workers calls it twice a minute.
 """
@@ -25,7 +25,7 @@ end
 return redis.status_reply('OK')
 """
 
-# Forgets consumers that hold nothing and have not asked for long: each process is one. ARGV: group, milliseconds.
+# Forgets consumers that hold nothing and were not heard of for long. ARGV: group, milliseconds.
 _FORGET = """
 for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
   local told = {}
@@ -59,7 +59,7 @@ class Place(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """How far a group is: the last entry that was given out, and the first that waits for its acknowledgement."""
+    """How far a group is: the last entry given out, and the first that is not acknowledged."""
 
     last: Place
     first_pending: Place | None = None
@@ -141,9 +141,7 @@ def _trim(outbox: Outbox, code: str, now_ms: int, kept_ms: int) -> int:
     if cut.old <= cut.acknowledged:
         return 0
     dropped = int(guarded(lambda: client.xtrim(key, minid=str(cut.old), approximate=False)))
-    behind = [
-        name for name, reading in zip(names, readings, strict=True) if reading.first_needed < cut.old
-    ]
+    behind = [name for name, reading in zip(names, readings, strict=True) if reading.first_needed < cut.old]
     for name in behind:
         _let_go(outbox, key, name, cut.old)
     if dropped:

@@ -92,15 +92,19 @@ def _secrets(given: Any) -> tuple[str, ...]:
     if not 1 <= len(found) <= MOST_SECRETS:
         raise ValueError(f"secret must be one, or a list of {MOST_SECRETS} at most while it changes")
     for secret in found:
-        try:
-            if not isinstance(secret, str) or not secret.startswith(_PREFIX):
-                raise ValueError
-            size = len(base64.b64decode(secret.removeprefix(_PREFIX), validate=True))
-        except (ValueError, binascii.Error):
-            raise ValueError(f"secret {_RULE_SECRET}") from None
-        if not 24 <= size <= 64:
+        if not isinstance(secret, str) or not 24 <= _size(secret) <= 64:
             raise ValueError(f"secret {_RULE_SECRET}")
     return tuple(found)
+
+
+def _size(secret: str) -> int:
+    """Bytes of a secret, 0 of what is none."""
+    if not secret.startswith(_PREFIX):
+        return 0
+    try:
+        return len(base64.b64decode(secret.removeprefix(_PREFIX), validate=True))
+    except (ValueError, binascii.Error):
+        return 0
 
 
 def _types(given: Any) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""Whether an address may be called: what stands inside our own network is no business of an endpoint's URL."""
+"""Whether an address may be called: what stands inside our own network is no business of a URL's."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def meant(address: Address) -> Address:
 
 
 def may_call(address: Address, *, secure: bool, allowed: Sequence[Network]) -> bool:
-    """Whether an endpoint may stand at `address`: over TLS anywhere public, else only in the networks allowed.
+    """Whether an endpoint may stand at `address`: over TLS anywhere public, else in the networks allowed.
 
     Never at a multicast or an unspecified address, however it is spelled.
     """

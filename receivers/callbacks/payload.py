@@ -1,4 +1,4 @@
-"""What an endpoint is sent: an event's body, and the headers that sign it by the Standard Webhooks specification."""
+"""What an endpoint is sent: an event's body, and the headers that sign it by Standard Webhooks."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def body(event: Event) -> bytes:
         "id": event.message,
         "reference": event.reference,
         "state": event.state,
+        "lane": event.lane,
         "reason": event.reason,
         "code": event.code or None,
         "account": event.account,

@@ -60,8 +60,8 @@ class Poster:
     """Posts to any endpoint. Safe to share between threads: each has its own connections.
 
     Addresses inside our own network are refused unless they are in `private`, as is http to any other.
-    Certificates are checked against the file that REQUESTS_CA_BUNDLE or SSL_CERT_FILE names, else certifi's. No
-    proxy is used: the address judged would not be the one connected to. Redirects are not followed.
+    Certificates are checked against the file that REQUESTS_CA_BUNDLE or SSL_CERT_FILE names, else certifi's.
+    No proxy is used: the address judged would not be the one connected to. Redirects are not followed.
     """
 
     def __init__(
@@ -120,10 +120,9 @@ class Poster:
 
     def _connected(self, host: str, port: int, *, secure: bool) -> socket.socket:
         """A socket to the first address of `host` that may be called and answers."""
-        addresses = [address for address in self._resolver(host, port)]
         allowed = [
             address
-            for address in addresses
+            for address in self._resolver(host, port)
             if may_call(ipaddress.ip_address(address), secure=secure, allowed=self._private)
         ]
         if not allowed:
@@ -255,7 +254,7 @@ class _Adapter(HTTPAdapter):
 
 
 def _drain(response: requests.Response) -> None:
-    """Read the body away, so that the connection can be used again; one that is too long is closed instead."""
+    """Read the body away, so that the connection can be used again; behind too long a one it is closed."""
     size = 0
     while chunk := response.raw.read(_CHUNK, decode_content=False):
         size += len(chunk)
@@ -283,7 +282,7 @@ def _root(error: BaseException) -> str:
 
 
 def _tls_context(ca_bundle: str | None) -> ssl.SSLContext:
-    """TLS 1.2 or newer, certificates and host names checked. Raises OSError for a bundle that can't be read."""
+    """TLS 1.2 or newer, certificates and host names checked. Raises OSError where the bundle is none."""
     named = [os.environ[name] for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE") if os.environ.get(name)]
     path = ca_bundle or (named[0] if named else DEFAULT_CA_BUNDLE_PATH)
     if Path(path).is_dir():

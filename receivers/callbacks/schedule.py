@@ -64,8 +64,8 @@ def after_failure(
 ) -> Retry | Dead:
     """What becomes of a call that failed before `failures` times, and now once more.
 
-    `chance` in [0, 1) spreads the wait by 20 % to both sides. A Retry-After is followed where it lies between the
-    wait and twice as much.
+    `chance` in [0, 1) spreads the wait by 20 % to both sides. A Retry-After is followed where it lies
+    between the wait and twice as much.
     """
     if failures >= len(schedule):
         return Dead(why)
@@ -73,10 +73,8 @@ def after_failure(
     return Retry(min(max(wait, retry_after or 0.0), 2 * wait), why)
 
 
-def decide(
-    answer: Answered | Unanswered, failures: int, schedule: Sequence[float], chance: float
-) -> Outcome:
-    """What an answer means, by the Standard Webhooks specification: 2xx arrived, 410 ends, all else is retried."""
+def decide(answer: Answered | Unanswered, failures: int, schedule: Sequence[float], chance: float) -> Outcome:
+    """What an answer means, by Standard Webhooks: 2xx arrived, 410 ends all, everything else is retried."""
     match answer:
         case Answered(status) if 200 <= status < 300:
             return Done()
@@ -88,7 +86,7 @@ def decide(
             return after_failure(failures, schedule, chance, why)
 
 
-def pauses(first: float, last: float) -> list[float]:
+def doubling(first: float, last: float) -> list[float]:
     """The pauses of a target that fails on: each is twice the one before, up to the last, which repeats."""
     steps = list(accumulate(repeat(2.0, 30), lambda wait, factor: wait * factor, initial=first))
     return [*(step for step in steps if step < last), last]

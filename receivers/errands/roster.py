@@ -6,13 +6,16 @@ from collections.abc import Callable
 
 from cmqueue.outbox import Outbox
 from config.errands import ErrandSettings
+from receivers.callbacks.handling import Handling
+from receivers.callbacks.posting import Posting
+from receivers.callbacks.tidy import Tidy
 from receivers.errand import Errand
 
 #: Makes an errand of the settings; None where they don't ask for it.
 Builder = Callable[[ErrandSettings, Outbox], Errand | None]
 
 #: The most urgent first.
-BUILDERS: list[Builder] = []
+BUILDERS: list[Builder] = [Handling.of, Posting.of, Tidy.of]
 
 
 def roster(settings: ErrandSettings, outbox: Outbox) -> list[Errand]:
