@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from cmqueue.calls import readiness
 from cmqueue.subscription import TAKE_OVER_SECONDS
 from cmqueue.trimming import Place, stream_of
 
@@ -44,6 +45,14 @@ def behind(outbox: Outbox, groups: Iterable[str]) -> set[str]:
             elif group["pending"]:
                 held.append((code, name))
     return found | _abandoned(outbox, held)
+
+
+def ready(outbox: Outbox, targets: Sequence[str]) -> list[str]:
+    """Those of `targets` that are not held and have a call that is due, or something to read."""
+    standing = readiness(outbox, targets)
+    free = [target for target in targets if not standing[target].held]
+    unread = behind(outbox, [target for target in free if not standing[target].due])
+    return [target for target in free if standing[target].due or target in unread]
 
 
 def _abandoned(outbox: Outbox, held: list[tuple[str, str]]) -> set[str]:

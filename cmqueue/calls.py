@@ -81,7 +81,11 @@ for _, call in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT',
     redis.call('ZREM', KEYS[1], call)
   end
 end
-if standing[2] and #taken > 3 then redis.call('HSET', KEYS[3], 'until', ends) end
+if standing[2] and #taken > 3 then
+  redis.call('HSET', KEYS[3], 'until', ends)
+elseif standing[2] then -- the next thing that comes is the probe
+  redis.call('HDEL', KEYS[3], 'until')
+end
 return taken
 """
 )
@@ -281,6 +285,16 @@ class Calls:
             *(round(pause * 1000) for pause in pauses),
         )
         return Settled(pause / 1000, bool(ours))
+
+    def pause(self, pause_after: int, pauses: Sequence[float]) -> float:
+        """Pause the target as after so many failures in a row, or for longer than the last time; the seconds."""
+        client, guarded = self._outbox.scripts.client, self._outbox.scripts.guarded
+        failures = max(pause_after, self.standing().failures + 1)
+        pause = pauses[min(failures - pause_after, len(pauses) - 1)]
+        begun, _ = guarded(client.time)
+        standing: Any = {"until": round((begun + pause) * 1000), "failures": failures}
+        guarded(lambda: client.hset(self._keys[2], mapping=standing))
+        return pause
 
     def standing(self) -> Standing:
         """How the target does. Raises OutboxUnavailable."""

@@ -359,14 +359,12 @@ class Outbox:
     def events(
         self, subscriber: str, *, types: Iterable[str] | None = None, wait: float | None = None
     ) -> Iterator[Event]:
-        """What happens to messages, and what people send back, from the first call as `subscriber` on.
+        """What happens to messages and what people send, from the first call as `subscriber` on.
 
-        See `cmqueue.subscription`: at least once, each acknowledged when the next is asked for. `types` are
-        types or patterns (`message.*`); it ends when nothing came for `wait` seconds, never when None.
+        At least once: each is acknowledged when the next is asked for. `types` may be patterns (`message.*`).
+        It ends when nothing came for `wait` seconds, never when None. Raises ValueError for a name or a type.
         """
-        subscription = Subscription(self, subscriber, types=types)
-        subscription.open()
-        return subscription.events(wait=wait)
+        return Subscription(self, subscriber, types=types).opened().events(wait=wait)
 
     def redis_setting(self, name: str) -> str:
         """A setting of the Redis server. Raises OutboxUnavailable where it does not tell."""

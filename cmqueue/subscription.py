@@ -36,7 +36,7 @@ LOOK_EVERY = 1.0  #: for entries of readers that were lost
 MOST = 20  #: entries read at once; each holds the events of one script, up to 1000
 ACKNOWLEDGE_EVERY = 0.25
 
-_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+_NAME = re.compile(r"[\w.:<>-]{1,250}")
 _LONG_IDLE_MS = 10 * 365 * 24 * 3600 * 1000
 
 
@@ -72,7 +72,7 @@ class Subscription:
         take_over_seconds: float = TAKE_OVER_SECONDS,
     ) -> None:
         if not _NAME.fullmatch(group):
-            raise ValueError("a subscriber's name must be 1 to 64 letters, digits or any of _ . : -")
+            raise ValueError("a subscriber's name must be 1 to 250 letters, digits or any of _ . : -")
         self.group = group
         self.types = ALL if types is None else types_of(types)
         self._outbox = outbox
@@ -105,6 +105,11 @@ class Subscription:
             self._known = True
         self._accounts |= known
         self._opened_at = time.monotonic()
+
+    def opened(self) -> Subscription:
+        """This, after `open`."""
+        self.open()
+        return self
 
     def _make(self, codes: Sequence[str], begin: str) -> None:
         client = self._outbox.scripts.client

@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from cmqueue.backlog import behind
-from cmqueue.calls import readiness
+from cmqueue.backlog import ready
 from cmqueue.errors import SettingsError
 from cmqueue.outbox import Outbox
 from config.errands import ErrandSettings
@@ -45,18 +44,12 @@ class Posting:
         """Whether any endpoint that is not held has a call that is due, or events that were not read."""
         for line in self._lines.values():
             line.open()
-        return bool(self._ready())
-
-    def _ready(self) -> list[Line]:
-        ready = readiness(self._outbox, list(self._lines))
-        free = [target for target in self._lines if not ready[target].held]
-        unread = behind(self._outbox, [target for target in free if not ready[target].due])
-        return [self._lines[target] for target in free if ready[target].due or target in unread]
+        return bool(ready(self._outbox, list(self._lines)))
 
     def run(self, stopping: threading.Event) -> None:
         """Post for a second or so. Threads in a slow post go on behind it, and count in the next run."""
         end = time.monotonic() + RUN_SECONDS
-        started = self._ready()
+        started = [self._lines[target] for target in ready(self._outbox, list(self._lines))]
         for line in started:
             line.start(end, stopping)
         while any(line.busy for line in started) and time.monotonic() < end:
