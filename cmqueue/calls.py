@@ -287,7 +287,7 @@ class Calls:
         return Settled(pause / 1000, bool(ours))
 
     def pause(self, pause_after: int, pauses: Sequence[float]) -> float:
-        """Pause the target as after so many failures in a row, or for longer than the last time; the seconds."""
+        """Pause the target as after so many failures in a row, or for longer than before; the seconds."""
         client, guarded = self._outbox.scripts.client, self._outbox.scripts.guarded
         failures = max(pause_after, self.standing().failures + 1)
         pause = pauses[min(failures - pause_after, len(pauses) - 1)]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cmqueue.outbox import Outbox
 
 KEPT_SECONDS = 7 * DAY  #: that an event waits for those who do not read it
-IDLE_CONSUMER_MS = 3600 * 1000  #: after which a consumer that holds nothing is forgotten
+IDLE_SECONDS = 3600.0  #: after which a consumer that holds nothing is forgotten
 
 # The stream goes with its last group.
 _GO = """
@@ -88,7 +88,7 @@ def stream_of(partition: str) -> str:
     return f"cmq:{{{partition}}}:events"
 
 
-def trim(outbox: Outbox, *, kept_seconds: float = KEPT_SECONDS) -> int:
+def trim(outbox: Outbox, *, kept_seconds: float = KEPT_SECONDS, idle_seconds: float = IDLE_SECONDS) -> int:
     """Cut the streams of all partitions; how many entries were dropped that somebody had not read.
 
     Those are an alarm, `events.dropped`, with the groups that are behind. Raises OutboxUnavailable.
@@ -108,13 +108,13 @@ def trim(outbox: Outbox, *, kept_seconds: float = KEPT_SECONDS) -> int:
     (seconds, micros), *there = guarded(exist)
     now_ms = seconds * 1000 + micros // 1000
     return sum(
-        _trim(outbox, code, now_ms, round(kept_seconds * 1000))
+        _trim(outbox, code, now_ms, round(kept_seconds * 1000), round(idle_seconds * 1000))
         for code, present in zip(codes, there, strict=True)
         if present
     )
 
 
-def _trim(outbox: Outbox, code: str, now_ms: int, kept_ms: int) -> int:
+def _trim(outbox: Outbox, code: str, now_ms: int, kept_ms: int, idle_ms: int) -> int:
     client, guarded, key = outbox.scripts.client, outbox.scripts.guarded, stream_of(code)
     groups = guarded(lambda: client.xinfo_groups(key))
     names = [group["name"].decode() for group in groups]
@@ -126,7 +126,7 @@ def _trim(outbox: Outbox, code: str, now_ms: int, kept_ms: int) -> int:
         pipe = client.pipeline(transaction=False)
         for name in names:
             pipe.xpending(key, name)
-            pipe.eval(_FORGET, 1, key, name, str(IDLE_CONSUMER_MS))
+            pipe.eval(_FORGET, 1, key, name, str(idle_ms))
         return pipe.execute()[::2]
 
     readings = [
