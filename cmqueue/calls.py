@@ -118,8 +118,9 @@ if verdict == 'dead' then
   redis.call('ZADD', KEYS[4], now + ARGV[7], call)
   redis.call('HSET', KEYS[5], call, string.format('%013d', now) .. ARGV[6] .. '\\n' .. failed)
   local past = redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', now, 'LIMIT', 0, 1000)
-  for _, old in ipairs(redis.call('ZRANGE', KEYS[4], 0, redis.call('ZCARD', KEYS[4]) - ARGV[8] - 1)) do
-    past[#past + 1] = old
+  local over = redis.call('ZCARD', KEYS[4]) - ARGV[8]
+  if over > 0 then
+    for _, old in ipairs(redis.call('ZRANGE', KEYS[4], 0, over - 1)) do past[#past + 1] = old end
   end
   for _, old in ipairs(past) do
     redis.call('ZREM', KEYS[4], old)
@@ -391,7 +392,8 @@ def readiness(outbox: Outbox, names: Sequence[str]) -> dict[str, Readiness]:
 
 def pack(event: Event) -> bytes:
     """The event's bytes: format, then JSON of all that is not as by default."""
-    kept = {name: value for name, value in asdict(event).items() if value not in (None, 0, {})}
+    told = asdict(event)
+    kept = {name: value for name, value in told.items() if value is not None and value != _DEFAULTS.get(name)}
     return FORMAT + json.dumps(kept, ensure_ascii=False, separators=(",", ":")).encode()
 
 
@@ -407,3 +409,5 @@ def unpack(packed: bytes) -> Event:
 
 
 _FIELDS = frozenset(field.name for field in fields(Event))
+#: Beside None. Not of metadata, which may be anything.
+_DEFAULTS: dict[str, Any] = {"code": 0, "data": {}}

@@ -19,7 +19,16 @@ NO_BODY = b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n"
 
 
 def post(server: Server, poster: Poster | None = None) -> Answered | Unanswered:
-    return (poster or Poster(HERE)).post(server.url, b"{}", HEADERS)
+    return send(poster or Poster(HERE), server.url, keep=poster is not None)
+
+
+def send(poster: Poster, url: str, *, keep: bool = False) -> Answered | Unanswered:
+    """Post, and close the connection unless it is to `keep`."""
+    try:
+        return poster.post(url, b"{}", HEADERS)
+    finally:
+        if not keep:
+            poster.close()
 
 
 @pytest.mark.parametrize("status", [200, 204, 302, 410, 500])
@@ -86,6 +95,7 @@ def test_a_long_answer_is_not_read_to_its_end() -> None:
     poster = Poster(HERE)
     with serving(replying(reply)) as server:
         assert [Answered(200)] * 2 == [post(server, poster) for _ in range(2)]
+        poster.close()
     assert 2 == server.connections
 
 
@@ -121,7 +131,7 @@ def test_a_name_that_moves_inside_is_not_followed() -> None:
     """The address judged is the one connected to: it is asked for once, and 127.0.0.1 is never reached."""
     names = Names(["192.0.2.1"], ["127.0.0.1"])
     with serving(replying(OK)) as server:
-        answer = Poster(resolver=names).post(f"https://shop.example:{server.port}/", b"{}", HEADERS)
+        answer = send(Poster(resolver=names), f"https://shop.example:{server.port}/")
 
     assert (Unanswered("AddressRefused"), 1, 0) == (answer, names.asked, server.connections)
 
@@ -132,7 +142,7 @@ def test_each_connection_is_judged_anew() -> None:
     poster = Poster(HERE, resolver=names)
     with serving(replying(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")) as server:
         url = f"http://shop.example:{server.port}/"
-        answers = [poster.post(url, b"{}", HEADERS) for _ in range(2)]
+        answers = [send(poster, url, keep=True) for _ in range(2)]
 
     assert [Answered(200), Unanswered("AddressRefused")] == answers
     assert 1 == server.connections
@@ -142,14 +152,14 @@ def test_the_refused_addresses_of_a_name_are_left_out() -> None:
     """It is connected to one that is allowed, not to the first."""
     with serving(replying(OK)) as server:
         poster = Poster(HERE, resolver=Names(["10.0.0.1", "::ffff:169.254.169.254", "127.0.0.1"]))
-        assert Answered(200) == poster.post(f"http://shop.example:{server.port}/", b"{}", HEADERS)
+        assert Answered(200) == send(poster, f"http://shop.example:{server.port}/")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "0x7f000001", "2130706433"])
 def test_no_spelling_of_loopback_is_called(host: str) -> None:
     """Unless it was allowed."""
     with serving(replying(OK)) as server:
-        answer = Poster().post(f"https://{host}:{server.port}/", b"{}", HEADERS)
+        answer = send(Poster(), f"https://{host}:{server.port}/")
 
     assert isinstance(answer, Unanswered)
     assert 0 == server.connections
@@ -162,9 +172,9 @@ def test_a_certificate_is_verified(certificate: tuple[str, str]) -> None:
     with serving(replying(OK), tls) as server:
         trusting = Poster(HERE, ca_bundle=certificate[0], resolver=lambda *_: ["127.0.0.1"])
         answers = [
-            trusting.post(f"https://shop.invalid:{server.port}/", b"{}", HEADERS),
-            trusting.post(f"https://other.invalid:{server.port}/", b"{}", HEADERS),
-            Poster(HERE).post(server.url, b"{}", HEADERS),
+            send(trusting, f"https://shop.invalid:{server.port}/"),
+            send(trusting, f"https://other.invalid:{server.port}/"),
+            send(Poster(HERE), server.url),
         ]
 
     assert [Answered(200), *[Unanswered("SSLCertVerificationError")] * 2] == answers
@@ -173,5 +183,5 @@ def test_a_certificate_is_verified(certificate: tuple[str, str]) -> None:
 
 def test_nobody_there() -> None:
     """No connection, no name: an error's name."""
-    assert Unanswered("ConnectionRefusedError") == Poster(HERE).post("http://127.0.0.1:1/", b"{}", HEADERS)
-    assert Unanswered("gaierror") == Poster().post("https://nowhere.invalid/", b"{}", HEADERS)
+    assert Unanswered("ConnectionRefusedError") == send(Poster(HERE), "http://127.0.0.1:1/")
+    assert Unanswered("gaierror") == send(Poster(), "https://nowhere.invalid/")
