@@ -76,20 +76,29 @@ def tail_of(key: bytes, reference: str, number: str) -> str:
 def tails_under(key: bytes, reference: str) -> Callable[[str], str]:
     """From a number to the end of the id of the message (reference, number), for many numbers.
 
-    HMAC-SHA256 (RFC 2104) from its two halves, each begun once: `hmac.digest` begins anew for every number,
-    and with `b32encode` was half of what a recipient of a broadcast cost (4.7 µs, now 1.2).
+    With `hmac.digest` and `b32encode` it was half of what a recipient of a broadcast cost: 4.7 µs, now 1.2.
+    """
+    mac = mac_under(key, f"{reference}|".encode())
+    return lambda number: _tail(mac(number.encode()))
+
+
+def mac_under(key: bytes, begin: bytes) -> Callable[[bytes], bytes]:
+    """From a value to the HMAC-SHA256 (RFC 2104) of `begin` and the value, for many values.
+
+    Made of its two halves, each begun once: `hmac.digest` begins anew for every value.
     """
     inside, outside = _halves(key)
     inside = inside.copy()
-    inside.update(f"{reference}|".encode())
+    inside.update(begin)
 
-    def tail(number: str) -> str:
+    def mac(value: bytes) -> bytes:
         inner, outer = inside.copy(), outside.copy()
-        inner.update(number.encode())
+        inner.update(value)
         outer.update(inner.digest())
-        return _tail(outer.digest())
+        digest: bytes = outer.digest()
+        return digest
 
-    return tail
+    return mac
 
 
 def _tail(digest: bytes) -> str:

@@ -22,6 +22,7 @@ from cmqueue.settings import GENERATED, LibrarySettings
 
 KEY = ROOT + "key"
 FINGERPRINT = ROOT + "fingerprint"
+SUPPRESSION = ROOT + "suppression_key"
 VARIABLE = "CMQUEUE_SECRET_KEY"
 
 # Puts the first of the fingerprints ARGV in force where none is, or where another of them is; but
@@ -73,6 +74,7 @@ class Keyring:
         self._names = settings.secret_keys or (GENERATED,)
         self._agree = scripts.client.register_script(_AGREE)
         self.kept: dict[str, bytes] = {}  #: what was agreed on, as Redis keeps it
+        self._suppression: bytes | None = None
         self._mark = ""  # the fingerprint of the key that this process names with
         self._contested = False
 
@@ -94,6 +96,17 @@ class Keyring:
             client = self._scripts.client
             kept = self._scripts.guarded(lambda: client.get(KEY))
         return [kept if name == GENERATED else name for name in self._names]
+
+    def suppression(self) -> bytes:
+        """The key of the suppression lists: made once, kept in Redis beside them, and never rotated.
+
+        An opt-out must be found whatever key names messages by then.
+        """
+        if self._suppression is None:
+            client, made = self._scripts.client, secrets.token_hex(32).encode()
+            self._scripts.guarded(lambda: client.set(SUPPRESSION, made, nx=True))
+            self._suppression = self._scripts.guarded(lambda: client.get(SUPPRESSION))
+        return self._suppression
 
     def agree(self) -> tuple[bytes, ...]:
         """The keys to work with, the one in force first, if need be from now on.
@@ -129,6 +142,12 @@ class Keyring:
         lost = [name for name in self.kept if execute("GET", name) is None]
         for name in lost:  # the key before its fingerprint: whoever finds no fingerprint makes a key
             execute("EVAL", _RESTORE, 1, name, self.kept[name])
+        if self._suppression is not None:
+            found = execute("GET", SUPPRESSION)
+            if found is None:
+                execute("EVAL", _RESTORE, 1, SUPPRESSION, self._suppression)
+            else:  # where another was made meanwhile the lists are new, too
+                self._suppression = found
         agreed = None if self._contested or not self.kept else execute("GET", FINGERPRINT)
         if agreed is not None:
             marks = Marks.parse(agreed)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
 from cmqueue.claim import Batch, Claim, Empty, Held, Linger
 from cmqueue.connection import Scripts
 from cmqueue.errors import OutboxUnavailable
+from cmqueue.gate import Endpoint, GateRules
 from cmqueue.lane import LANE_OF_LETTER, Lane
+from cmqueue.mark import Marked
 from cmqueue.settlement import Poison, Settlement, records
 from cmqueue.standing import Standing
 from cmqueue.state import STATE_OF_LETTER, State
@@ -23,25 +24,7 @@ ROOT = "cmq:"
 REGISTRY = ROOT + "partitions"
 WAKE_MS = 5000
 MOST_FACTS = 500  #: that one call of `report` takes
-
-
-class Endpoint(NamedTuple):
-    """What the endpoint did with a batch: `answered`, `silent`, `stopped` or `unposted`; and why."""
-
-    did: str
-    why: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateRules:
-    """When the brake closes and how probes are spaced, in seconds."""
-
-    brake_after: int = 3
-    brake_first: float = 1.0
-    brake_last: float = 30.0
-    probe_first: float = 5.0
-    probe_last: float = 60.0
-    dead_retention: float = 7 * 24 * 3600.0
+UNSCREENED, EXEMPT = b"", b"-"  #: in the place of screens: none were made; the list is not asked
 
 
 _PLACES = ("lanes", "ready", "due", "doubt", "kept", "claimed", "posting", "withdrawn", "jobs")
@@ -120,16 +103,24 @@ class Partition:
                 return Empty(), expired
 
     def mark(
-        self, id: str, *, lease: float, earliest_expiry: int, give_back: Sequence[str] = ()
-    ) -> tuple[int | None, list[str]]:
-        """Mark the batch as about to be posted, without the keys `give_back`.
+        self,
+        id: str,
+        *,
+        lease: float,
+        earliest_expiry: int,
+        give_back: Sequence[str] = (),
+        screens: bytes = UNSCREENED,
+    ) -> Marked:
+        """Mark the batch as about to be posted, without the keys `give_back` and who is suppressed.
 
-        Returns how many messages it still holds, None where it was reclaimed, and the keys that expired.
+        `screens` is what `cmqueue.suppression.screens` made of all that the batch holds, or EXEMPT.
         """
-        reply = self._run_watched("mark", id, _ms(lease), earliest_expiry, *give_back)
-        if reply[0] == b"lost":
-            return None, []
-        return int(reply[1]), [key.decode() for key in reply[2]]
+        reply = self._run_watched("mark", id, _ms(lease), earliest_expiry, screens, *give_back)
+        if reply[0] != b"marked":
+            return Marked(None, unscreened=reply[0] == b"screen")
+        told = [part.decode() for part in reply[3]]
+        suppressed = list(zip(told[::2], told[1::2], strict=True))
+        return Marked(int(reply[1]), [key.decode() for key in reply[2]], suppressed)
 
     def members(self, id: str) -> list[bytes]:
         """The packed jobs that the batch holds now."""
@@ -155,11 +146,13 @@ class Partition:
         stop_lane: bool = False,
         poison: Poison = Poison.UNSAID,
         note: str = "",
+        resends: bool = False,
     ) -> int | None:
         """Write down the batch's end; how many rows were missing, or None where the batch was gone.
 
         One settlement per message that the batch holds, in its order; none where it was `unposted`: all that
-        it holds goes back to its lane. `note` is kept with those that are dead as poison.
+        it holds goes back to its lane. `note` is kept with those that are dead as poison. `resends`: what is
+        accepted is kept whole, to be sent anew if CM reports a passing failure.
         """
         reply = self._run_watched(
             "settle",
@@ -176,6 +169,7 @@ class Partition:
             "1" if stop_lane else "0",
             poison.value,
             json.dumps(note, ensure_ascii=False) if note else "",
+            "1" if resends else "0",
         )
         return None if reply[0] == b"gone" else int(reply[1])
 
@@ -209,18 +203,21 @@ class Partition:
         return [key.decode() for key in self._run("prove", *args)]
 
     def report(
-        self, facts: Sequence[tuple[Sequence[str], str, Settlement]]
-    ) -> list[tuple[str, State, State] | None]:
+        self, facts: Sequence[tuple[Sequence[str], str, Settlement]], resending: Iterable[Lane] = ()
+    ) -> list[tuple[str, State, State, bool] | None]:
         """Merge what status reports tell: of each the keys that its message may have, the random end of its
-        reference (10 characters), and the fact.
+        reference (10 characters), and the fact, which counts where a failure may pass.
 
-        Returns the key, the state before and the state after; None where there is no such message.
+        Returns the key, the state before, the state after, and whether it has failed and can be sent anew;
+        None where there is no such message.
         """
-        args: list[Any] = []
+        args: list[Any] = [_letters(list(resending))]
         for keys, random, fact in facts:
             args += ("".join(keys) + random, fact.pack())
         return [
-            (told[:24], STATE_OF_LETTER[told[24]], STATE_OF_LETTER[told[25]]) if told else None
+            (told[:24], STATE_OF_LETTER[told[24]], STATE_OF_LETTER[told[25]], told[26] == "+")
+            if told
+            else None
             for told in (reply.decode() for reply in self._run("report", *args))
         ]
 
@@ -376,6 +373,10 @@ class Partition:
         """
         client = self._scripts.client
         return bool(self._scripts.guarded(lambda: client.delete(self.prefix + "rolled_back")))
+
+    def slow(self, why: str, seconds: float) -> bool:
+        """Let nothing be claimed for so long, and then a probe; False where that is the case already."""
+        return bool(self._run("slow", why, _ms(seconds)))
 
     def survey(self) -> Survey:
         """The books and the structures at one instant."""

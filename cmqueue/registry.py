@@ -92,6 +92,11 @@ class Registry:
         """The key of all new ids. Raises as `keys`."""
         return self.keys[0]
 
+    @property
+    def suppression_key(self) -> bytes:
+        """The key of the suppression lists. Raises OutboxUnavailable where it was not read yet."""
+        return self.keyring.suppression()
+
     def agree(self) -> None:
         """Settle this process's keys with the installation's. Raises SettingsError where they differ."""
         self.keyring.agree()

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 from cmqueue.errors import SettingsError
 from cmqueue.settings import seconds, setting, text, whole
 from config.clients import Client, several_clients
+from config.program import plain_setting
 from config.settings import WorkerSettings
-
-
-def _plain_setting(name: str, default: str, read: Callable[[str], Any], doc: str) -> Any:
-    """A setting whose variable has no prefix: platforms that start programs set HOST and PORT."""
-    return dataclasses.field(
-        default=read(default), metadata={"name": name, "default": default, "read": read, "doc": doc}
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class IntakeSettings(WorkerSettings):
     """What the HTTP intake reads. Raises SettingsError, naming the variable."""
 
-    host: str = _plain_setting("HOST", "127.0.0.1", text, "The address to listen on; loopback by default.")
-    port: int = _plain_setting("PORT", "8010", whole(0, 65535), "The port to listen on; 0 takes a free one.")
+    host: str = plain_setting("HOST", "127.0.0.1", text, "The address to listen on; loopback by default.")
+    port: int = plain_setting("PORT", "8010", whole(0, 65535), "The port to listen on; 0 takes a free one.")
     clients: tuple[Client, ...] | None = setting(
         "CLIENT_TOKENS",
         None,

@@ -9,10 +9,19 @@ from pathlib import Path
 from cmqueue.settings import LibrarySettings
 from config.errands import ErrandSettings
 from config.intake import IntakeSettings
+from config.program import ProgramSettings
+from config.receiver import ReceiverSettings
 from config.settings import WorkerSettings
 
 #: Every class of settings; each table has what its class adds to the one it extends.
-KINDS: tuple[type[LibrarySettings], ...] = (LibrarySettings, WorkerSettings, ErrandSettings, IntakeSettings)
+KINDS: tuple[type[LibrarySettings], ...] = (
+    LibrarySettings,
+    ProgramSettings,
+    WorkerSettings,
+    ErrandSettings,
+    IntakeSettings,
+    ReceiverSettings,
+)
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "settings.md"
 
 _HEAD = """\
@@ -24,8 +33,9 @@ Every setting is an environment variable. Each process reads them once, at its s
 and refuses to start on a wrong one with a line that names the variable. Those marked *secret* are shown by no
 log line, error or repr. An empty variable counts as unset. Times are in seconds.
 
-A web app that enqueues needs the first table alone: it never holds a product token. The worker reads
-the first two, the intake all of them.
+A web app that enqueues needs the first table alone: it never holds a product token. Every program reads the
+first two. Beside them the worker reads its own table and that of its errands, the intake the worker's and its
+own, and the receiver its own: it needs no product token either.
 """
 
 
@@ -44,7 +54,7 @@ def page() -> str:
 
 
 def variables() -> dict[str, type[LibrarySettings]]:
-    """Every variable there is, and the class that adds it."""
+    """Every variable there is, and the class that adds it; HOST and PORT, which several add, the last."""
     return {field.metadata["name"]: kind for kind in KINDS for field in _own_fields(kind)}
 
 

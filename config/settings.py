@@ -1,22 +1,22 @@
-"""The programs' settings: the library's, and what it takes to deliver."""
+"""The worker's settings: what every program reads, and what it takes to deliver."""
 
 from __future__ import annotations
 
 import json
 import re
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
 from cmqueue.errors import SettingsError
 from cmqueue.lane import Lane
-from cmqueue.settings import DAY, DEFAULT_ACCOUNT, LibrarySettings, seconds, setting, text, whole
+from cmqueue.settings import DAY, DEFAULT_ACCOUNT, seconds, setting, text, whole
+from config.program import ProgramSettings
 
 SPARE_LEASE = 2.0
 
 _GUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
-_ALIAS = re.compile(r"[A-Za-z0-9_-]{1,32}")
+ALIAS = re.compile(r"[A-Za-z0-9_-]{1,32}")  #: of an account
 _RULE_GUID = "must be a GUID with its hyphens, as the Channels app shows it"
 
 
@@ -35,7 +35,7 @@ def several_accounts(value: str) -> dict[str, str]:
     if not isinstance(given, dict) or not given:
         raise ValueError("must be a JSON object of alias to product token, with at least one")
     for alias, kept in given.items():
-        if not _ALIAS.fullmatch(alias):
+        if not ALIAS.fullmatch(alias):
             raise ValueError("each alias must be 1 to 32 letters, digits, hyphens or underscores")
         if not isinstance(kept, str) or not _GUID.fullmatch(kept):
             raise ValueError(f"the token of {alias!r} {_RULE_GUID}")
@@ -65,13 +65,12 @@ def prefixes(value: str) -> tuple[str, ...]:
     return found
 
 
-def one_of(*choices: str) -> Callable[[str], str]:
-    def read(value: str) -> str:
-        if value.lower() not in choices:
-            raise ValueError(f"must be one of {', '.join(choices)}")
-        return value.lower()
-
-    return read
+def lanes(value: str) -> frozenset[Lane]:
+    """Names of lanes, comma-separated."""
+    names = [name.strip() for name in value.split(",")]
+    if not set(names) <= set(Lane):
+        raise ValueError(f"must be lanes, comma-separated, of {', '.join(Lane)}")
+    return frozenset(map(Lane, names))
 
 
 def switch(value: str) -> bool:
@@ -81,7 +80,7 @@ def switch(value: str) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class WorkerSettings(LibrarySettings):
+class WorkerSettings(ProgramSettings):
     """What the worker reads. Raises SettingsError, naming the variable, if one is wrong or two disagree."""
 
     product_token: str | None = setting(
@@ -185,17 +184,20 @@ class WorkerSettings(LibrarySettings):
         "For staging: only these numbers or prefixes are sent to; every other message ends suppressed.",
         secret=True,
     )
-    log_format: str | None = setting(
-        "LOG_FORMAT",
+    suppression_exempt: frozenset[Lane] | None = setting(
+        "SUPPRESSION_EXEMPT",
         None,
-        one_of("json", "console"),
-        "`json` or `console`; json unless standard output is a terminal.",
+        lanes,
+        "Lanes, comma-separated, whose messages go to numbers on the suppression list too: `urgent`, say, "
+        "for codes that their owner asks for. None when unset.",
     )
-    log_level: str = setting(
-        "LOG_LEVEL",
-        "info",
-        one_of("debug", "info", "warning", "error"),
-        "debug, info, warning or error; `error` leaves out `message.ambiguous`.",
+    resend_failed: frozenset[Lane] | None = setting(
+        "RESEND_FAILED",
+        None,
+        lanes,
+        "Lanes, comma-separated, whose messages are sent anew, as new messages linked to the old ones, where "
+        "CM reports a failure that may pass: until they expire, CMQUEUE_MAX_RESENDS times at most. Their "
+        "numbers and contents are kept until the final status report. None when unset.",
     )
     tokens: Mapping[str, str] = field(
         default_factory=dict, init=False, repr=False, metadata={"derived": True}
@@ -232,11 +234,6 @@ class WorkerSettings(LibrarySettings):
                 "CMQUEUE_PRODUCT_TOKEN", f"is missing; it {_RULE_GUID} (or set CMQUEUE_ACCOUNTS for several)"
             )
         return self
-
-    @property
-    def console(self) -> bool:
-        """Whether log lines are for a person's eyes."""
-        return (self.log_format or ("console" if sys.stdout.isatty() else "json")) == "console"
 
     def resend_after(self) -> dict[Lane, float]:
         """How long doubt lasts before a resend, by lane."""

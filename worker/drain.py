@@ -11,9 +11,10 @@ from typing import assert_never
 
 from cmqueue.claim import Batch, Empty, Held, Linger
 from cmqueue.errors import OutboxUnavailable
+from cmqueue.gate import Endpoint, GateRules
 from cmqueue.lane import Lane
 from cmqueue.outbox import Outbox
-from cmqueue.partition import Endpoint, GateRules, Partition
+from cmqueue.partition import Partition
 from cmqueue.watermark import Watermark
 from config.settings import WorkerSettings
 from worker import failpoint
@@ -21,6 +22,7 @@ from worker.attempt import Attempt
 from worker.gateway import Gateway
 from worker.journal import Journal, log
 from worker.order import claim_order
+from worker.screen import Screen
 from worker.slots import Slots
 
 #: Seconds after which a drain makes room for a wake-up that found no thread, by asking for another.
@@ -153,8 +155,10 @@ class Drain:
                     return None
                 self._watch(partition, account)
                 journal = Journal(code, account, self.outbox.registry.key)
+                screen = Screen(self.outbox.registry, self._settings.suppression_exempt or frozenset())
                 found = Attempt(
-                    partition, token, self._gateway, self._settings, journal, self.stopping, self._chance
+                    *(partition, token, self._gateway, self._settings, journal, screen),
+                    *(self.stopping, self._chance),
                 )
                 self._attempts[code] = found
             return found

@@ -16,6 +16,7 @@ from cmqueue.job import Job, keys
 from cmqueue.lane import Lane
 from cmqueue.settlement import Settlement
 from cmqueue.state import State
+from cmqueue.suppression import WHY_OF_LETTER
 from cmqueue.sweep import Told
 from worker.answer import Answer, NoAnswer, Response
 
@@ -147,6 +148,11 @@ class Journal:
     def expired(self, keys: Iterable[str]) -> None:
         for key in keys:
             self._log.info("message.expired", id=self.partition + key)
+
+    def suppressed(self, found: Iterable[tuple[str, str]]) -> None:
+        """Messages that the mark took out, by key and why: their numbers are on the suppression list."""
+        for key, why in found:
+            self._log.info("message.suppressed", id=self.partition + key, reason=WHY_OF_LETTER[why].value)
 
     def lease_lost(self, batch: str, jobs: Sequence[Job]) -> None:
         """A batch was being posted when its worker vanished: whether CM has it, nobody knows."""

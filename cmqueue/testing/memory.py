@@ -12,10 +12,11 @@ from typing import Any
 
 from cmqueue.errors import OutboxUnavailable
 from cmqueue.event import Event
+from cmqueue.gate import GateRules
 from cmqueue.identity import Identity, spelled
 from cmqueue.lane import Guarantee, Lane
 from cmqueue.outbox import Outbox
-from cmqueue.partition import GateRules, Partition
+from cmqueue.partition import Partition
 from cmqueue.registry import Registry
 from cmqueue.settings import GENERATED, LibrarySettings
 from cmqueue.settlement import Settlement

@@ -2,14 +2,15 @@
 
     request   CM's JSON request, read into plain values; the options in headers
     answer    CM's answer: rows, codes, envelope
-    intake    one request: read, queued, answered; `gather` lets small ones share a call
-    clients   whose token it is; `door` turns wrong ones away, `guesses` says after how long
+    intake    one request: read, queued, answered; `way` is what small ones must share to go in together
+    clients   whose token it is; `door` turns wrong ones away
     pace      how many messages a second a client may send
     native    our own API under /v1; `problem` is its shape of what is wrong
     openapi   all of it described, with `schemas`; `page` shows it to people
-    head      what is judged before a body is read; `wire` bounds what a connection may take
     app       HTTP: paths, limits, one log event per request
     __main__  `python -m producers.intake`
+
+What bounds sockets, connections, heads and bodies is in `listening`.
 
 A client of CM's needs another URL and nothing else. What differs from CM's own gateway:
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from producers.intake.request import Refused
+from listening.turned_down import TurnedDown
+from producers.intake.request import MALFORMED, Refused
 
 NO_ACCOUNT = 101
 NOT_ALL_SENT = 201
@@ -20,6 +21,7 @@ LONGEST_QUOTE = 64  #: characters of the caller's own that a row repeats for eve
 
 Row = dict[str, Any]
 
+_CODE_OF = {408: INTERNAL_ERROR, 503: INTERNAL_ERROR}  #: of a refusal that has none of CM's
 _FIELD = re.compile(r"\w+")
 #: the library's field: CM's name for it, and CM's code for what is wrong with it
 _CODES = {
@@ -70,10 +72,15 @@ def told(rows: list[Row], *, conflict: bool) -> Answer:
     )
 
 
-def refused(refusal: Refused) -> Answer:
+def refused(refusal: TurnedDown) -> Answer:
     """The answer to a request refused as a whole."""
-    headers = {} if refusal.retry_after is None else {"Retry-After": str(refusal.retry_after)}
-    return Answer(status=refusal.status, code=refusal.code, details=refusal.details, headers=headers)
+    code = refusal.code if isinstance(refusal, Refused) else _CODE_OF.get(refusal.status, MALFORMED)
+    return Answer(status=refusal.status, code=code, details=refusal.details, headers=refusal.headers())
+
+
+def envelope(status: int, details: str) -> bytes:
+    """CM's envelope around a refusal of the connection."""
+    return refused(TurnedDown(status, details)).body()
 
 
 def accepted_row(number: str, reference: str | None, parts: int) -> Row:

@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -19,25 +19,30 @@ import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from cmqueue import CmqueueError, Outbox
+from cmqueue import Outbox
 from config.clients import Client
 from config.intake import IntakeSettings
+from listening.body import is_small, read_body
+from listening.gather import Gathered, Gatherer
+from listening.head import check_head
+from listening.health import health_routes
+from listening.room import NO_ROOM, Room
+from listening.turned_down import TurnedDown
 from producers.intake import page
 from producers.intake.answer import INTERNAL_ERROR, NO_ACCOUNT, Answer, refused
 from producers.intake.clients import body_token, header_token
 from producers.intake.door import Door
-from producers.intake.gather import Gatherer, Queued, enqueue
-from producers.intake.head import Misframed, Room, check_head, is_small, read_body
 from producers.intake.intake import Taken, answered, queue, read, take
 from producers.intake.native import Native
 from producers.intake.openapi import document
 from producers.intake.pace import Pace
 from producers.intake.problem import Problem
-from producers.intake.request import MALFORMED, Refused, read_document
+from producers.intake.request import MALFORMED, ONCE, Refused, read_document
+from producers.intake.way import enqueue
 
 MESSAGE_PATH = "/v1.0/message"
 NATIVE_PATH = "/v1/"
@@ -46,9 +51,6 @@ THREADS = 8
 GATHERING = 4  #: threads for the calls that small requests share, one for each account and lane at a time
 MOST_AT_ONCE = 64  #: larger requests of clients in the works; more are refused, so that memory stays bounded
 MOST_UNPROVEN = 32  #: larger bodies that are read for the token in them, of peers that may be anybody
-NO_ROOM: AbstractContextManager[None] = (
-    nullcontext()
-)  #: what a small request takes: the connections bound those
 IDS_PER_LINE = 400  #: container loggers cut lines at 16 KB
 
 log = structlog.get_logger("cmqueue.intake")
@@ -96,8 +98,7 @@ class Intake:
             routes=[
                 Route(MESSAGE_PATH, self.message, methods=["POST"]),
                 *native.routes(),
-                Route("/health", self.health),
-                Route("/ready", self.ready),
+                *health_routes(self._outbox),
                 *page.routes(described),
             ],
             exception_handlers={HTTPException: self.elsewhere},
@@ -135,10 +136,8 @@ class Intake:
                 await self._door.turn_away(request, status=answer.status)
             else:
                 _tell(answer, asking)
-        except Refused as refusal:
+        except TurnedDown as refusal:
             answer = refused(refusal)
-            if isinstance(refusal, Misframed):
-                answer.headers["Connection"] = "close"
             _tell(answer, asking)
         except ClientDisconnect:
             answer = refused(Refused(MALFORMED, "The body ended early"))
@@ -155,7 +154,7 @@ class Intake:
 
     async def _taken(self, asking: _Asking, request: Request) -> Taken:
         """A token in the header is judged before the body is read; one in the body takes another room."""
-        check_head(request.scope["headers"])
+        check_head(request.scope["headers"], ONCE)
         token = header_token(request.headers)
         small = is_small(request)
         if token is None:
@@ -189,7 +188,7 @@ class Intake:
         elif reading.asked:
             queued = await self._gatherer.queue(reading.way, [one.fields() for one in reading.asked])
         else:
-            queued = Queued([])
+            queued = Gathered([])
         return answered(reading, queued)
 
     def _take(self, asking: _Asking, headers: Mapping[str, str], body: bytes) -> Taken:
@@ -207,18 +206,6 @@ class Intake:
             if asking.client is None:
                 raise _Unknown
         return asking.client, parsed
-
-    async def health(self, _: Request) -> Response:
-        """The process lives."""
-        return JSONResponse({"alive": True})
-
-    async def ready(self, _: Request) -> Response:
-        """Redis answers and takes writes, so that messages can be queued."""
-        try:
-            await asyncio.to_thread(self._outbox.registry.agree)
-        except CmqueueError:
-            return JSONResponse({"ready": False}, 503, {"Retry-After": "1"})
-        return JSONResponse({"ready": True})
 
     async def elsewhere(self, request: Request, error: Exception) -> Response:
         """A path that does not exist, or a method that one does not take."""

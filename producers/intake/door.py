@@ -9,8 +9,8 @@ from starlette.requests import Request
 
 from config.clients import Client
 from config.intake import IntakeSettings
+from listening.guesses import Guesses
 from producers.intake.clients import Clients
-from producers.intake.guesses import Guesses
 
 log = structlog.get_logger("cmqueue.intake")
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from cmqueue import Content, InvalidMessage, Outbox, OutboxUnavailable, Receipt, Refusal, SettingsError
 from cmqueue.alike import enqueue_alike
 from config.clients import Client
+from listening.gather import Gathered
 from producers.intake.answer import (
     INTERNAL_ERROR,
     Answer,
@@ -19,8 +20,8 @@ from producers.intake.answer import (
     told,
     without_number_row,
 )
-from producers.intake.gather import Queued, Way, enqueue
 from producers.intake.request import LANE, MALFORMED, HeaderOptions, Msg, Refused, read_options, read_request
+from producers.intake.way import Queued, Way, enqueue
 
 RETRY_AFTER = 5  #: seconds
 CROWD = 20  #: recipients of a msg whose content is stored once; fewer are cheaper among the others
@@ -148,8 +149,8 @@ def queue(outbox: Outbox, reading: Reading) -> Queued:
             queued = _enqueue_crowd(outbox, reading.way, content, several)
         results += queued.results
         if queued.error is not None:
-            return Queued(results, queued.error)
-    return Queued(results)
+            return Gathered(results, queued.error)
+    return Gathered(results)
 
 
 def _enqueue_crowd(outbox: Outbox, way: Way, content: Content, crowd: Sequence[Asked]) -> Queued:
@@ -166,11 +167,11 @@ def _enqueue_crowd(outbox: Outbox, way: Way, content: Content, crowd: Sequence[A
         expires_in=way.expires_in,
     )
     try:
-        return Queued(call())
+        return Gathered(call())
     except InvalidMessage as error:  # of the content and its options: wrong for each of them
-        return Queued([Refusal(at, error.field, error.problem, error.rule) for at in range(len(crowd))])
+        return Gathered([Refusal(at, error.field, error.problem, error.rule) for at in range(len(crowd))])
     except Exception as error:  # noqa: BLE001 - `answered` has the words for it
-        return Queued([], error)
+        return Gathered([], error)
 
 
 def answered(reading: Reading, queued: Queued) -> Taken:

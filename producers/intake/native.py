@@ -16,11 +16,14 @@ from cmqueue import CmqueueError, Outbox
 from cmqueue.identity import Identity
 from config.clients import Client
 from config.intake import IntakeSettings
+from listening.body import read_body
+from listening.head import check_head
+from listening.room import Room
+from listening.turned_down import TurnedDown
 from producers.intake.clients import bearer_token
 from producers.intake.door import Door
-from producers.intake.head import Room, check_head, read_body
 from producers.intake.problem import Kind, Problem
-from producers.intake.request import Refused
+from producers.intake.request import ONCE
 
 MOST_IDS = 1000
 LONGEST_ID = 64  #: characters; an id has 26, and a longer one is none
@@ -103,13 +106,13 @@ class Native:
     async def _admitted(self, endpoint: Endpoint, request: Request) -> dict[str, Any]:
         """What `endpoint` tells the client whose token the request has. Raises Problem, and nothing else."""
         try:
-            check_head(request.scope["headers"])
+            check_head(request.scope["headers"], ONCE)
             client = await self._client(request)
             with self._room:
                 return await endpoint(client, request)
         except Problem:
             raise
-        except Refused as refusal:
+        except TurnedDown as refusal:
             raise Problem.of_refusal(refusal) from None
         except ClientDisconnect:
             raise Problem(Kind.BAD_REQUEST, "The body ended early") from None

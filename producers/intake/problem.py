@@ -8,8 +8,7 @@ from typing import Any
 from pydantic_core import to_json
 from starlette.responses import Response
 
-from producers.intake.head import Misframed
-from producers.intake.request import Refused
+from listening.turned_down import TurnedDown
 
 MEDIA_TYPE = "application/problem+json"
 NAMESPACE = "urn:cmqueue:"
@@ -55,12 +54,9 @@ class Problem(Exception):
         return problem
 
     @classmethod
-    def of_refusal(cls, refusal: Refused) -> Problem:
-        """The problem that a refusal in CM's words is."""
-        headers = {} if refusal.retry_after is None else {"Retry-After": str(refusal.retry_after)}
-        if isinstance(refusal, Misframed):
-            headers["Connection"] = "close"
-        return cls.of_status(refusal.status, refusal.details, headers)
+    def of_refusal(cls, refusal: TurnedDown) -> Problem:
+        """The problem that a refused request is."""
+        return cls.of_status(refusal.status, refusal.details, refusal.headers())
 
     def as_json(self) -> dict[str, Any]:
         kind = self.kind

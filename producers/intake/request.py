@@ -19,6 +19,7 @@ from cmqueue.errors import InvalidMessage, UnknownLane
 from cmqueue.lane import Lane, lane_named
 from cmqueue.message import Options
 from cmqueue.sms import count
+from listening.turned_down import TurnedDown
 
 MOST_PARTS = 8  #: of a text, where the request names no number
 MOST_MESSAGES = 1000  #: items of `msg`, and recipients of each, that CM takes
@@ -32,6 +33,10 @@ LANE = "Cmqueue-Lane"
 SEND_AT = "Cmqueue-Send-At"
 EXPIRES_IN = "Cmqueue-Expires-In"
 IDS = "Cmqueue-Ids"
+#: Headers of ours of which two would leave open which one counts.
+ONCE = frozenset(
+    name.lower().encode() for name in ("X-CM-PRODUCTTOKEN", IDEMPOTENCY_KEY, LANE, SEND_AT, EXPIRES_IN, IDS)
+)
 
 T = TypeVar("T")
 
@@ -49,18 +54,12 @@ _ORDERED_GROUPINGS = ("customgrouping", "customgrouping2", "customgrouping3")
 _GROUPINGS = frozenset(_ORDERED_GROUPINGS)
 
 
-class Refused(Exception):
-    """The request as a whole is refused, and nothing of it was queued.
-
-    `details` holds nothing that the caller wrote, so that it may be logged. `retry_after` is in seconds.
-    """
+class Refused(TurnedDown):
+    """A request refused as a whole, with the code that CM would give."""
 
     def __init__(self, code: int, details: str, *, status: int = 400, retry_after: int | None = None) -> None:
-        super().__init__(details)
-        self.status = status
+        super().__init__(status, details, retry_after=retry_after)
         self.code = code
-        self.details = details
-        self.retry_after = retry_after
 
 
 class Msg(NamedTuple):

@@ -10,6 +10,8 @@ from typing import Any
 from standardwebhooks import Webhook
 
 from cmqueue.event import Event
+from cmqueue.standard_error import standard_error
+from cmqueue.state import Reason
 
 
 def body(event: Event) -> bytes:
@@ -24,6 +26,7 @@ def body(event: Event) -> bytes:
         "lane": event.lane,
         "reason": event.reason,
         "code": event.code or None,
+        "error": error(event),
         "account": event.account,
         "client_reference": event.client_reference,
         "campaign": event.campaign,
@@ -32,6 +35,12 @@ def body(event: Event) -> bytes:
     at = datetime.fromtimestamp(event.at, UTC).isoformat().replace("+00:00", "Z")
     told = {"type": event.type, "timestamp": at, "data": data | dict(event.data)}
     return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def error(event: Event) -> str | None:
+    """What CM's standard error means, where a receipt told one."""
+    known = standard_error(event.code) if event.reason == Reason.RECEIPT.text else None
+    return None if known is None else known.meaning
 
 
 def headers(id: str, secrets: Sequence[str], content: bytes, now: float) -> dict[str, str]:

@@ -10,12 +10,18 @@ from receivers.callbacks.handling import Handling
 from receivers.callbacks.posting import Posting
 from receivers.callbacks.tidy import Tidy
 from receivers.errand import Errand
+from receivers.processing import receive
 
 #: Makes an errand of the settings; None where they don't ask for it.
 Builder = Callable[[ErrandSettings, Outbox], Errand | None]
 
 #: The most urgent first.
-BUILDERS: list[Builder] = [Handling.of, Posting.of, Tidy.of]
+BUILDERS: list[Builder] = [
+    receive.build,
+    Posting.of,
+    Handling.of,
+    Tidy.of,
+]
 
 
 def roster(settings: ErrandSettings, outbox: Outbox) -> list[Errand]:

@@ -15,7 +15,7 @@ from chaos.fleet import Fleet, Worker
 from chaos.reckoning import Reckoning, Witness, reckon
 from cmqueue import Guarantee, Lane, Message, Outbox, Receipt, State
 from cmqueue.claim import Batch
-from cmqueue.partition import Endpoint, GateRules
+from cmqueue.gate import Endpoint, GateRules
 from cmqueue.settlement import Settlement
 from cmqueue.state import Reason
 from sandbox.running import SandboxClient, running

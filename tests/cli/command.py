@@ -8,7 +8,7 @@ from typing import Any
 
 from harness import Ran
 
-from cmqueue.partition import Endpoint
+from cmqueue.gate import Endpoint
 from cmqueue.settlement import Settlement
 from cmqueue.state import Reason, State
 

@@ -15,8 +15,8 @@ from zygote import Zygote
 
 from cmqueue import Outbox
 from cmqueue.claim import Batch
+from cmqueue.gate import Endpoint, GateRules
 from cmqueue.lane import Lane
-from cmqueue.partition import Endpoint, GateRules
 from cmqueue.settlement import Settlement
 from demo.valkey import RunningServer
 

@@ -6,10 +6,10 @@ import pytest
 from command import DEAD, DOUBTED, End, Run, message
 
 from cmqueue import Outbox, State
+from cmqueue.gate import Endpoint
 from cmqueue.graveyard import PAGE, Grave, NoGrave, grave, graves, redrive
 from cmqueue.hold import holds, resume
 from cmqueue.lane import Lane
-from cmqueue.partition import Endpoint
 from cmqueue.sweep import SweepRules
 
 

@@ -16,7 +16,7 @@ from harness import Ran
 
 from cmqueue import Outbox
 from cmqueue.checkup import Check, Level, checkup
-from cmqueue.partition import Endpoint
+from cmqueue.gate import Endpoint
 from demo.valkey import running
 
 TOKEN = "11111111-1111-1111-1111-111111111111"

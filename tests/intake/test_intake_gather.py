@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 import requests
@@ -15,10 +15,12 @@ from intake_process import IntakeProcess, msg, request_of, rows_of
 
 from cmqueue import Lane, Outbox, OutboxUnavailable, Receipt
 from demo.valkey import RunningServer
-from producers.intake.gather import MOST, Gatherer, Queued, Way
+from listening.gather import MOST, Gathered, Gatherer
+from producers.intake.way import Queued, Way
 
 URGENT, BULK = (Way("default", lane, None, None) for lane in (Lane.URGENT, Lane.BULK))
 PATIENCE = 10
+Gathering: TypeAlias = Gatherer[Way, Any, Any]
 
 
 def message(at: int) -> dict[str, Any]:
@@ -42,10 +44,10 @@ class Calls:
         self.calls.append((way, [one["to"] for one in messages]))
         self.under_way.release()
         assert self.go_on.acquire(timeout=PATIENCE)
-        return Queued(receipts(messages)) if self.fail is None else self.fail(list(messages))
+        return Gathered(receipts(messages)) if self.fail is None else self.fail(list(messages))
 
 
-def played(scene: Callable[[Gatherer, Calls], Awaitable[None]]) -> Calls:
+def played(scene: Callable[[Gathering, Calls], Awaitable[None]]) -> Calls:
     """Run `scene` with a gatherer and its outbox."""
     outbox = Calls()
 
@@ -57,14 +59,14 @@ def played(scene: Callable[[Gatherer, Calls], Awaitable[None]]) -> Calls:
     return outbox
 
 
-async def begun(gatherer: Gatherer, outbox: Calls, way: Way, *messages: int) -> asyncio.Task[Queued]:
+async def begun(gatherer: Gathering, outbox: Calls, way: Way, *messages: int) -> asyncio.Task[Queued]:
     """A request whose call is under way."""
     task = asyncio.create_task(gatherer.queue(way, [message(at) for at in messages]))
     assert await asyncio.to_thread(outbox.under_way.acquire, timeout=PATIENCE)
     return task
 
 
-async def waiting(gatherer: Gatherer, way: Way, *messages: int) -> asyncio.Task[Queued]:
+async def waiting(gatherer: Gathering, way: Way, *messages: int) -> asyncio.Task[Queued]:
     """A request that has to wait."""
     task = asyncio.create_task(gatherer.queue(way, [message(at) for at in messages]))
     await asyncio.sleep(0)  # let it begin
@@ -74,7 +76,7 @@ async def waiting(gatherer: Gatherer, way: Way, *messages: int) -> asyncio.Task[
 def test_what_comes_meanwhile_shares_the_next_call() -> None:
     """The first goes at once and alone; each is told of its own messages, in their order."""
 
-    async def scene(gatherer: Gatherer, outbox: Calls) -> None:
+    async def scene(gatherer: Gathering, outbox: Calls) -> None:
         first = await begun(gatherer, outbox, BULK, 1)
         second, third = await waiting(gatherer, BULK, 2, 3), await waiting(gatherer, BULK, 4)
         outbox.go_on.release(2)
@@ -87,7 +89,7 @@ def test_what_comes_meanwhile_shares_the_next_call() -> None:
 def test_another_way_waits_for_none() -> None:
     """What is urgent goes while a call of bulk is under way."""
 
-    async def scene(gatherer: Gatherer, outbox: Calls) -> None:
+    async def scene(gatherer: Gathering, outbox: Calls) -> None:
         bulk = await begun(gatherer, outbox, BULK, 1)
         urgent = await begun(gatherer, outbox, URGENT, 2)
         outbox.go_on.release(2)
@@ -100,7 +102,7 @@ def test_a_call_is_bounded() -> None:
     """A thousand messages, what goes into Redis in one step; the others go with the one after."""
     sizes = [1, 400, 400, 400]
 
-    async def scene(gatherer: Gatherer, outbox: Calls) -> None:
+    async def scene(gatherer: Gathering, outbox: Calls) -> None:
         tasks = [await begun(gatherer, outbox, BULK, 0)]
         tasks += [await waiting(gatherer, BULK, *range(size)) for size in sizes[1:]]
         outbox.go_on.release(3)
@@ -114,12 +116,12 @@ def test_a_failure_is_told_to_those_whose_messages_it_met() -> None:
     """Who has all results knows nothing of it; who lacks some has the error beside those it has."""
     error = OutboxUnavailable("gone", maybe_enqueued=True)
 
-    async def scene(gatherer: Gatherer, outbox: Calls) -> None:
+    async def scene(gatherer: Gathering, outbox: Calls) -> None:
         first = await begun(gatherer, outbox, BULK, 1)
         tasks = [await waiting(gatherer, BULK, *messages) for messages in ((2,), (3, 4), (5,))]
         outbox.go_on.release()
         await first
-        outbox.fail = lambda messages: Queued(receipts(messages)[:2], error)
+        outbox.fail = lambda messages: Gathered(receipts(messages)[:2], error)
         outbox.go_on.release()
         told = [await task for task in tasks]
         assert [(1, None), (1, error), (0, error)] == [(len(one.results), one.error) for one in told]
@@ -130,7 +132,7 @@ def test_a_failure_is_told_to_those_whose_messages_it_met() -> None:
 def test_nobody_waits_for_ever() -> None:
     """Whatever a call raises, all that were in it are told, and the next one goes."""
 
-    async def scene(gatherer: Gatherer, outbox: Calls) -> None:
+    async def scene(gatherer: Gathering, outbox: Calls) -> None:
         def broken(_: list[Any]) -> Queued:
             raise ZeroDivisionError
 
@@ -159,7 +161,7 @@ def test_a_call_that_cannot_begin_holds_up_none_after_it() -> None:
 
     async def play() -> None:
         with Exhausted(1) as threads:
-            gatherer = Gatherer(lambda _, messages: Queued(receipts(messages)), threads)
+            gatherer = Gatherer(lambda _, messages: Gathered(receipts(messages)), threads)
             first, second = await asyncio.gather(*(gatherer.queue(BULK, [message(at)]) for at in (1, 2)))
             assert (RuntimeError, None) == (type(first.error), second.error)
             assert ["2"] == [one[0] for one in second.results]
@@ -170,7 +172,7 @@ def test_a_call_that_cannot_begin_holds_up_none_after_it() -> None:
 def test_a_request_that_is_given_up_harms_no_other() -> None:
     """Its messages go all the same; nobody is told of them."""
 
-    async def scene(gatherer: Gatherer, outbox: Calls) -> None:
+    async def scene(gatherer: Gathering, outbox: Calls) -> None:
         first = await begun(gatherer, outbox, BULK, 1)
         second, third = await waiting(gatherer, BULK, 2), await waiting(gatherer, BULK, 3)
         second.cancel()

@@ -21,9 +21,9 @@ from intake_process import IntakeProcess, msg, request_of
 
 from cmqueue.job import Job
 from demo.valkey import RunningServer
+from listening.guesses import FREE, HALF_LIFE, MOST_PEERS, Guesses
+from listening.wire import bounded
 from producers.intake.app import MOST_UNPROVEN
-from producers.intake.guesses import FREE, HALF_LIFE, MOST_PEERS, Guesses
-from producers.intake.wire import bounded
 
 Claimed = Callable[..., list[Job]]
 Start = Callable[..., IntakeProcess]

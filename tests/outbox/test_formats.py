@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 from inside import ACCEPTED, DOUBTED, RETRIED, Inside, key_of
 
 from cmqueue import Message
+from cmqueue.gate import Endpoint, GateRules
 from cmqueue.identity import ALPHABET
 from cmqueue.job import HEAD_BYTES, Job, UnknownFormat
 from cmqueue.lane import Guarantee, Lane
 from cmqueue.message import Content
-from cmqueue.partition import Endpoint, GateRules
 from cmqueue.row import Row, pack_extras, unpack_extras
 from cmqueue.settlement import RECORD_BYTES, Settlement
 from cmqueue.state import Reason, State

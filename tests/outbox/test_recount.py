@@ -6,7 +6,8 @@ import pytest
 from inside import Inside
 
 from cmqueue import Content, Lane, Message, Outbox
-from cmqueue.partition import Endpoint, GateRules, Partition
+from cmqueue.gate import Endpoint, GateRules
+from cmqueue.partition import Partition
 from cmqueue.settlement import Settlement
 from cmqueue.state import Reason, State
 

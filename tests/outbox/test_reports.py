@@ -133,6 +133,30 @@ def test_a_failure_keeps_cms_standard_error(inside: Inside) -> None:
     assert (State.FAILED, "receipt", 23) == (status.state, status.reason, status.code)
 
 
+@pytest.mark.parametrize("code", [1, 3])
+def test_7_is_not_final(inside: Inside, code: int) -> None:
+    """A "failure" that the network still works on proves that CM took the message, and no more."""
+    receipt = _enqueue(inside)
+    inside.deliver()
+
+    (told,) = _merge(inside, _report(receipt, code, 7))
+
+    assert told is not None
+    assert State.ACCEPTED is told.fact is inside.state(key_of(receipt.id))
+
+
+@pytest.mark.parametrize("error", [-1, 1 << 16, 10**30])
+def test_an_error_that_a_row_cannot_hold_is_left_out(inside: Inside, error: int) -> None:
+    """The message has failed all the same."""
+    receipt = _enqueue(inside)
+    inside.deliver()
+
+    (told,) = _merge(inside, _report(receipt, 3, error))
+
+    assert told is not None
+    assert State.FAILED is told.after
+
+
 def test_failed_and_delivered_is_a_conflict(inside: Inside) -> None:
     """Either order: that it arrived counts, and the second of them says that they differ."""
     for first, second in ((2, 3), (3, 2), (4, 1), (3, 4)):

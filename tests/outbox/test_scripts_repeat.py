@@ -23,10 +23,10 @@ from inside import (
 
 from cmqueue import Message, chunk
 from cmqueue.claim import Batch
+from cmqueue.gate import Endpoint, GateRules
 from cmqueue.identity import bucket_at
 from cmqueue.lane import Lane
 from cmqueue.message import Content, Options
-from cmqueue.partition import Endpoint, GateRules
 from cmqueue.settlement import Settlement
 from cmqueue.sweep import SweepRules
 

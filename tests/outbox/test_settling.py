@@ -3,8 +3,8 @@
 from inside import ACCEPTED, ANSWERED, DOUBTED, GIVEN_BACK, UNPOSTED, Inside, key_of, keys_of
 
 from cmqueue import Message
+from cmqueue.gate import GateRules
 from cmqueue.lane import Lane
-from cmqueue.partition import GateRules
 from cmqueue.state import State
 
 

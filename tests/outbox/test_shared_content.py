@@ -15,8 +15,8 @@ from inside import (
     keys_of,
 )
 
+from cmqueue.gate import GateRules
 from cmqueue.lane import Lane
-from cmqueue.partition import GateRules
 from cmqueue.settlement import Settlement
 
 CONTENT = {"sender": "Acme", "text": "Sale"}

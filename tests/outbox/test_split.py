@@ -9,10 +9,10 @@ import pytest
 from inside import ACCEPTED, ANSWERED, DEAD, GIVEN_BACK, Inside, key_of, keys_of
 
 from cmqueue.claim import Batch
+from cmqueue.gate import GateRules
 from cmqueue.graveyard import graves
 from cmqueue.lane import Lane
 from cmqueue.message import Content
-from cmqueue.partition import GateRules
 from cmqueue.settlement import Poison, Settlement
 from cmqueue.state import Reason, State
 

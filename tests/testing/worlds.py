@@ -9,8 +9,8 @@ from outbox.inside import ANSWERED, LANES, Inside
 
 from cmqueue import Outbox
 from cmqueue.claim import Batch
+from cmqueue.gate import GateRules
 from cmqueue.job import Job
-from cmqueue.partition import GateRules
 from cmqueue.settlement import Settlement
 from cmqueue.testing import MemoryOutbox
 

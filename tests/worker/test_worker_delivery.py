@@ -10,8 +10,8 @@ from typing import Any
 from harness import Run, WorkerProcess, all_finished, events, eventually, finished
 
 from cmqueue import Content, Message, Outbox, State
+from cmqueue.gate import Endpoint, GateRules
 from cmqueue.lane import Lane
-from cmqueue.partition import Endpoint, GateRules
 from cmqueue.settlement import Settlement
 from cmqueue.state import Reason
 from sandbox.running import SandboxClient

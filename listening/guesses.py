@@ -1,4 +1,4 @@
-"""Wrong tokens, by the peer that sent them: the more of them lately, the longer their answer takes."""
+"""Wrong tokens and secrets, by the peer that sent them: the more lately, the longer their answer takes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import NamedTuple
 
-FREE = 5  #: wrong tokens that cost no wait: a person who mistypes one
+FREE = 5  #: wrong ones that cost no wait: a person who mistypes one
 FIRST_WAIT = 0.2  #: seconds for the next one; doubles with each
-HALF_LIFE = 60.0  #: seconds in which half of a peer's wrong tokens are forgotten
+HALF_LIFE = 60.0  #: seconds in which half of a peer's wrong ones are forgotten
 MOST_PEERS = 4096  #: kept; the one that has been quiet for longest is forgotten first
 
 
@@ -21,7 +21,7 @@ class _Peer(NamedTuple):
 
 
 class Guesses:
-    """What is remembered of wrong tokens. It never holds a right one up, also not one from the same peer.
+    """What is remembered of wrong ones. It never holds a right one up, also not one from the same peer.
 
     `longest` is the longest wait, in seconds; `now` gives the seconds of a clock that never goes back.
     """
@@ -32,7 +32,7 @@ class Guesses:
         self._peers: OrderedDict[str, _Peer] = OrderedDict()
 
     def wrong(self, address: str) -> float:
-        """Book a wrong token from `address`; the seconds to wait before it is answered."""
+        """Book a wrong one from `address`; the seconds to wait before it is answered."""
         name, now = _network(address), self._now()
         known = self._peers.pop(name, _Peer(0.0, now, now))
         wrong = known.wrong * 0.5 ** ((now - known.at) / HALF_LIFE) + 1

@@ -8,32 +8,43 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 import h11
 import structlog
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from producers.intake.answer import INTERNAL_ERROR, Answer
-from producers.intake.request import MALFORMED
-
 WRITE_SECONDS = 30  #: for a peer to read an answer that is larger than the buffers
 PIECE_BYTES = 16 << 10  #: h11 sees no more at once
 LINE_SECONDS = 10  #: at most one log line in so many seconds tells of connections turned away
 
-log = structlog.get_logger("cmqueue.intake")
+log = structlog.get_logger("cmqueue.listening")
+
+
+#: The body, which is JSON or nothing, of an answer with this status and these words.
+Say = Callable[[int, str], bytes]
+
+
+def say_nothing(_status: int, _details: str) -> bytes:
+    """The status says it all."""
+    return b""
 
 
 def bounded(
-    *, connections: int, seconds: float, write_seconds: float = WRITE_SECONDS
+    *,
+    connections: int,
+    seconds: float,
+    write_seconds: float = WRITE_SECONDS,
+    say: Say = say_nothing,
 ) -> type[BoundedProtocol]:
     """The protocol, for at most `connections` at once and `seconds` for the head of each request.
 
-    A peer has `write_seconds` to take what was written.
+    A peer has `write_seconds` to take what was written; `say` puts a refusal in the program's own shape.
     """
 
     class Bounded(BoundedProtocol):
-        bounds = Bounds(connections, seconds, write_seconds)
+        bounds = Bounds(connections, seconds, write_seconds, say)
 
     return Bounded
 
@@ -41,14 +52,13 @@ def bounded(
 class Bounds:
     """What holds for all connections of a server, and what those are told that pass it."""
 
-    def __init__(self, connections: int, seconds: float, write_seconds: float) -> None:
+    def __init__(self, connections: int, seconds: float, write_seconds: float, say: Say) -> None:
         self.connections = connections
         self.seconds = seconds
         self.write_seconds = write_seconds
-        self.full = _raw(Answer(status=503, code=INTERNAL_ERROR, details="Too many connections"))
-        details = f"The head took longer than {seconds:g} seconds"
-        self.late = _raw(Answer(status=408, code=INTERNAL_ERROR, details=details))
-        self.malformed = _raw(Answer(status=400, code=MALFORMED, details="This is not HTTP"))
+        self.full = _raw(503, say(503, "Too many connections"))
+        self.late = _raw(408, say(408, f"The head took longer than {seconds:g} seconds"))
+        self.malformed = _raw(400, say(400, "This is not HTTP"))
         self._told_at = -float(LINE_SECONDS)
 
     def tell(self) -> None:
@@ -161,15 +171,12 @@ class BoundedProtocol(H11Protocol):
 _REASONS = {400: "Bad Request", 408: "Request Timeout", 503: "Service Unavailable"}
 
 
-def _raw(answer: Answer) -> bytes:
+def _raw(status: int, body: bytes) -> bytes:
     """An answer in HTTP, for a connection that ends with it."""
-    body = answer.body()
-    lines = [
-        f"HTTP/1.1 {answer.status} {_REASONS[answer.status]}",
-        "Content-Type: application/json",
-        f"Content-Length: {len(body)}",
-        "Connection: close",
-    ]
-    if answer.status == 503:
+    lines = [f"HTTP/1.1 {status} {_REASONS[status]}"]
+    if body:
+        lines.append("Content-Type: application/json")
+    lines += [f"Content-Length: {len(body)}", "Connection: close"]
+    if status == 503:
         lines.append("Retry-After: 1")
     return "\r\n".join([*lines, "", ""]).encode() + body
