@@ -187,7 +187,8 @@ class Subscription:
         if told is None:  # Redis has lost a group, and what was in it
             log.warning("subscription.restored", group=self.group)
             self._make(sorted(self._accounts), "0")
-            return []
+            self._outbox.scripts.guarded(lambda: client.sadd(SUBSCRIBERS, self.group))
+            told = self._outbox.scripts.guarded(ask) or {}
         return [
             (_code(stream.decode()), id, fields)
             for stream, entries in _paired(told)
