@@ -234,5 +234,5 @@ def test_the_first_message_of_a_new_partition_is_heard_of(outbox: Outbox) -> Non
     outbox.cancel(receipt.id)
 
     assert [(receipt.id, "later")] == [
-        (event.message, event.account) for one in reader.read() for event in one.events
+        (event.message, event.account) for one in reader.read(block_seconds=5) for event in one.events
     ]
