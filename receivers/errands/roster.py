@@ -8,6 +8,7 @@ from cmqueue.outbox import Outbox
 from config.errands import ErrandSettings
 from receivers.errand import Errand
 from receivers.processing import receive
+from receivers.reconcile import reconcile
 
 #: Makes an errand of the settings; None where they don't ask for it.
 Builder = Callable[[ErrandSettings, Outbox], Errand | None]
@@ -15,6 +16,7 @@ Builder = Callable[[ErrandSettings, Outbox], Errand | None]
 #: The most urgent first.
 BUILDERS: list[Builder] = [
     receive.build,
+    reconcile.build,
 ]
 
 

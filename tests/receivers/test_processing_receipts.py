@@ -13,8 +13,10 @@ from cmqueue.inlet import INLET, UNREADABLE, Form, Kind
 from cmqueue.lane import Lane
 from cmqueue.suppression import Suppressions, Why
 from cmqueue.unmatched import STREAM, Unmatched
+from config.errands import ErrandSettings
 from demo.valkey import RunningServer, running
 from receivers.processing.journal import IDS_PER_LINE
+from receivers.processing.receive import build
 from receivers.processing.resends import Resends
 
 ABSENT, NETWORK, BARRED, UNLISTED, LIMIT, BLOCKED = 24, 25, 23, 37, 47, 28
@@ -258,8 +260,22 @@ def test_a_passing_failure_is_resent(desk: Desk, error: int, least: float, most:
     new = desk.resent(receipt)
     assert new is not None
     assert State.SCHEDULED is new.state
+    (line,) = desk.told("message.resent_as_new")
+    assert (receipt.id, new.id, error) == (line["id"], line["new"], line["code"])
     assert least < desk.due(new.id) - desk.client.time()[0] < most
     assert 2 == desk.outbox.audit().enqueued
+
+
+def test_the_settings_say_which_lanes_resend(desk: Desk) -> None:
+    """As a worker has them; no lane where they say nothing."""
+    for lanes, resent in (("", False), ("normal,bulk", True)):
+        settings = ErrandSettings.from_env({"CMQUEUE_RESEND_FAILED": lanes})
+        desk.errand = build(settings, desk.outbox)
+        receipt = desk.sent()
+        desk.receive(report(receipt.reference, NUMBER, 3, NETWORK))
+
+        assert resent == (desk.resent(receipt) is not None)
+    assert desk.outbox.audit().balanced
 
 
 def test_what_arrives_after_all_is_not_resent(desk: Desk) -> None:
