@@ -90,7 +90,7 @@ class Receipts:
                 case NextStep.NOTHING | NextStep.WAIT:
                     pass
                 case NextStep.RESEND:
-                    self._resends.again(found, error)
+                    self._resends.again(found, error.kind)
                 case NextStep.SUPPRESS:
                     self._suppressions.add(report.number, account=account, why=Why.UNREACHABLE)
                 case NextStep.SAFEGUARD:

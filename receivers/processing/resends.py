@@ -9,8 +9,8 @@ from cmqueue.lane import Lane
 from cmqueue.outbox import Outbox
 from cmqueue.report import Merged
 from cmqueue.resend import resend_failed, revoke_resend
-from cmqueue.standard_error import StandardError
-from receivers.processing import journal, resending
+from cmqueue.standard_error import Kind
+from receivers.processing import resending
 
 
 class Resends:
@@ -21,14 +21,11 @@ class Resends:
         self._outbox = outbox
         self._most = most
 
-    def again(self, failed: Merged, error: StandardError) -> None:
+    def again(self, failed: Merged, kind: Kind) -> None:
         """Send it anew after a while. Not what Redis has forgotten to be sent: it may have forgotten more."""
-        wait = resending.delay(error.kind, random.random())
-        if wait is None or not self.lanes or failed.never_sent:
-            return
-        new = resend_failed(self._outbox, failed, delay=wait, most=self._most)
-        if new is not None:
-            journal.resent(failed.id, new, error.code, wait)
+        wait = resending.delay(kind, random.random())
+        if wait is not None and self.lanes and not failed.never_sent:
+            resend_failed(self._outbox, failed, delay=wait, most=self._most)
 
     def revoke(self, arrived: Merged) -> None:
         """It has arrived after all: what was sent in its place is taken back, if it has not gone yet."""
