@@ -313,7 +313,6 @@ def test_a_report_that_was_not_finished_is_followed_again(desk: Desk) -> None:
     told = report(receipt.reference, NUMBER, 3, BARRED)
     desk.receive(told)
     Suppressions(desk.outbox).remove(NUMBER)
-    desk.client.delete(INLET)
     desk.bring_of_old((Kind.STATUS, told))
 
     desk.run()
