@@ -15,7 +15,7 @@ from cmqueue.log import log
 from cmqueue.outbox import Outbox
 from cmqueue.partition import Partition
 from cmqueue.row import Row, iso
-from cmqueue.state import State
+from cmqueue.state import Reason, State
 
 PAGE = 500
 
@@ -24,7 +24,8 @@ PAGE = 500
 class Grave:
     """A message that can be redriven. `ended_at`: seconds since 1970; `code`: CM's, 0 where none applies.
 
-    `note` is what CM said of it, where it is dead as poison.
+    `note` is what CM said of it, where it is dead as poison; `doubt` why nobody knows whether CM took it,
+    where it is unknown.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Grave:
     client_reference: str | None
     campaign: str | None
     note: str | None
+    doubt: Reason | None
 
     @classmethod
     def of(cls, id: str, account: str, row: Row) -> Grave:
@@ -54,6 +56,7 @@ class Grave:
             client_reference=row.extras.get("client_reference"),
             campaign=row.extras.get("campaign"),
             note=row.note,
+            doubt=doubt_of(row) if row.state is State.UNKNOWN else None,
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -69,7 +72,14 @@ class Grave:
             "client_reference": self.client_reference,
             "campaign": self.campaign,
             "note": self.note,
+            "doubt": self.doubt and self.doubt.text,
         }
+
+
+def doubt_of(row: Row) -> Reason | None:
+    """Why it was last in doubt whether CM took the message; None where it never was."""
+    reasons = [entry.reason for entry in row.history if entry.state is State.AMBIGUOUS]
+    return next((reason for reason in reversed(reasons) if reason.perhaps_sent), None)
 
 
 class NoGrave(StrEnum):

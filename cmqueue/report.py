@@ -97,11 +97,16 @@ def spellings(number: str) -> list[str]:
 
 
 def merge(
-    outbox: Outbox, reports: Sequence[Report], *, resending: Collection[Lane] = ()
+    outbox: Outbox,
+    reports: Sequence[Report],
+    *,
+    reason: Reason = Reason.RECEIPT,
+    resending: Collection[Lane] = (),
 ) -> list[Merged | None]:
     """Merge each of `reports` into its message, in their order; None where there is none (any more).
 
-    `resending` are the lanes whose messages are sent anew where a failure may pass.
+    `reason` says where they were read: TRANSACTION where CM's Transactions API was asked. `resending` are the
+    lanes whose messages are sent anew where a failure may pass.
 
     The same report again changes nothing. A report of an unknown code proves nothing, and is None too. Raises
     OutboxUnavailable, after which all may be merged again.
@@ -119,7 +124,7 @@ def merge(
         ]
         error = report.error if state is State.FAILED and 0 <= report.error <= _MOST_ERROR else 0
         passing = state is State.FAILED and _may_pass(error)
-        fact = Settlement(state, Reason.RECEIPT, error, counts=passing)
+        fact = Settlement(state, reason, error, counts=passing)
         places.setdefault(reference[:2], []).append((at, keys, reference[6:], fact))
     for code, facts in places.items():
         partition = Partition(outbox.scripts, code)

@@ -48,7 +48,7 @@ def resend_failed(outbox: Outbox, merged: Merged, *, delay: float, most: int) ->
     )
     if said != b"new":
         return None
-    log.info("message.resent_anew", id=new, reference=place + random, of=merged.id, wait=delay)
+    log.info("message.resent_anew", id=new, reference=place + random, of=merged.id, wait=round(delay, 1))
     return new
 
 

@@ -105,6 +105,11 @@ class Reason(Enum):
     FAILURE_RESENT = 63
 
     @property
+    def perhaps_sent(self) -> bool:
+        """Whether an attempt that ended so may have reached CM."""
+        return Reason.READ_TIMEOUT.value <= self.value <= Reason.WORKER_LOST.value
+
+    @property
     def text(self) -> str:
         """The reason as commands and log lines print it: `read_timeout`."""
         return self.name.lower()

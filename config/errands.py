@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cmqueue.errors import SettingsError
-from cmqueue.settings import setting
+from cmqueue.settings import setting, whole
 from config.address import secure_url
 from config.callbacks import Endpoint, Network, modules, networks, several_endpoints
 from config.settings import WorkerSettings, schedule
@@ -64,8 +64,14 @@ class ErrandSettings(WorkerSettings):
         "TRANSACTIONS_URL",
         None,
         secure_url,
-        "CM's Transactions API, such as `https://api.cmtelecom.com/v1.2/transactions/`: it is asked of what "
-        "is in doubt, by reference. Without it receipts and late answers alone settle them.",
+        "CM's Transactions API, such as `https://api.cmtelecom.com/v1.2/transactions/`, to be asked of what "
+        "is in doubt. Without it receipts and late answers alone settle that.",
+    )
+    transactions_per_second: int = setting(
+        "TRANSACTIONS_PER_SECOND",
+        "5",
+        whole(1, 100),
+        "Most requests to it in a second, of one account, by all workers together. CM tells no limit.",
     )
     opt_out_words: Mapping[str, Mapping[str, tuple[str, ...]]] | None = setting(
         "OPT_OUT_WORDS",

@@ -29,9 +29,9 @@ class _OneLine(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.msg == "wakeup.failed":
-            lane, error = getattr(record, "lane", ""), getattr(record, "error", "")
+            queue, error = getattr(record, "queue", ""), getattr(record, "error", "")
             said = (
-                f"the broker took no wake-up for lane {lane} ({error}); a worker looks by itself each second"
+                f"the broker took no wake-up for lane {queue} ({error}); a worker looks by itself each second"
             )
         else:
             said = record.getMessage()

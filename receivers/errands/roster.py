@@ -11,6 +11,7 @@ from receivers.callbacks.posting import Posting
 from receivers.callbacks.tidy import Tidy
 from receivers.errand import Errand
 from receivers.processing import receive
+from receivers.reconcile import reconcile
 
 #: Makes an errand of the settings; None where they don't ask for it.
 Builder = Callable[[ErrandSettings, Outbox], Errand | None]
@@ -18,6 +19,7 @@ Builder = Callable[[ErrandSettings, Outbox], Errand | None]
 #: The most urgent first.
 BUILDERS: list[Builder] = [
     receive.build,
+    reconcile.build,
     Posting.of,
     Handling.of,
     Tidy.of,

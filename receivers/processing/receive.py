@@ -20,7 +20,8 @@ from receivers.processing.inbound import Inbound
 from receivers.processing.interaction import Interaction
 from receivers.processing.opt_out import Vocabulary
 from receivers.processing.reading import read
-from receivers.processing.receipts import Receipts, Resend
+from receivers.processing.receipts import Receipts
+from receivers.processing.resends import Resends
 from receivers.processing.status_report import StatusReport
 from receivers.processing.unreadable import Unreadable, Why
 from receivers.processing.watch import Slow, Watch
@@ -38,12 +39,12 @@ class Receive:
     name = "receive"
 
     def __init__(
-        self, outbox: Outbox, vocabulary: Vocabulary, accounts: Accounts, *, resend: Resend, slow: Slow
+        self, outbox: Outbox, vocabulary: Vocabulary, accounts: Accounts, *, resends: Resends, slow: Slow
     ) -> None:
         suppressions = Suppressions(outbox)
         self._inlet = Inlet(outbox)
         self._receipts = Receipts(
-            outbox, accounts, suppressions=suppressions, watch=Watch(outbox, slow), resend=resend
+            outbox, accounts, suppressions=suppressions, watch=Watch(outbox, slow), resends=resends
         )
         self._correspondence = Correspondence(
             outbox, accounts, suppressions=suppressions, vocabulary=vocabulary
@@ -118,6 +119,7 @@ def build(settings: ErrandSettings, outbox: Outbox) -> Receive:
 
     def slow(account: str, seconds: float) -> None:
         for partition in accounts.partitions(account):
-            partition.slow("safeguard", seconds)  # type: ignore[attr-defined]
+            partition.slow("safeguard", seconds)
 
-    return Receive(outbox, Vocabulary(settings.opt_out_words), accounts, resend=lambda *_: None, slow=slow)
+    resends = Resends(outbox, settings.resend_failed or (), most=settings.max_resends)
+    return Receive(outbox, Vocabulary(settings.opt_out_words), accounts, resends=resends, slow=slow)

@@ -10,10 +10,12 @@ from desk import NUMBER, OTHER, Desk, inbound, report
 
 from cmqueue import Outbox, State
 from cmqueue.inlet import INLET, UNREADABLE, Form, Kind
+from cmqueue.lane import Lane
 from cmqueue.suppression import Suppressions, Why
 from cmqueue.unmatched import STREAM, Unmatched
 from demo.valkey import RunningServer, running
 from receivers.processing.journal import IDS_PER_LINE
+from receivers.processing.resends import Resends
 
 ABSENT, NETWORK, BARRED, UNLISTED, LIMIT, BLOCKED = 24, 25, 23, 37, 47, 28
 
@@ -81,7 +83,7 @@ def test_a_conflict_is_told(desk: Desk) -> None:
     assert [{"event": "receipt.conflicted", "count": 1, "ids": [receipt.id]}] == desk.told(
         "receipt.conflicted"
     )
-    assert [] == desk.resent
+    assert desk.resent(receipt) is None
 
 
 def test_a_report_of_what_waits_is_an_alarm(desk: Desk) -> None:
@@ -132,7 +134,7 @@ def test_an_unknown_standard_error_is_kept_raw(desk: Desk) -> None:
     status = desk.outbox.status(receipt.id)
     assert status is not None
     assert (State.FAILED, 999) == (status.state, status.code)
-    assert [] == desk.resent
+    assert desk.resent(receipt) is None
 
 
 def test_what_cannot_be_read_stops_nothing(desk: Desk) -> None:
@@ -147,16 +149,16 @@ def test_what_cannot_be_read_stops_nothing(desk: Desk) -> None:
     assert 3 == desk.client.xlen(UNREADABLE)
 
 
-class _Poisoned(Desk):
+class _Poisoned(Resends):
     """Resending raises what nobody foresaw."""
 
-    def _resend(self, *_: object) -> str:
+    def again(self, *_: object) -> None:
         raise ZeroDivisionError(NUMBER)
 
 
 def test_what_nobody_foresaw_stops_nothing(outbox: Outbox) -> None:
     """The entry that raises is set aside, its neighbours are done, and the log does not hold its words."""
-    desk = _Poisoned(outbox)
+    desk = Desk(outbox, resends=_Poisoned(outbox, tuple(Lane), most=3))
     receipts = [desk.sent() for _ in range(3)]
 
     desk.receive(
@@ -253,10 +255,23 @@ def test_a_passing_failure_is_resent(desk: Desk, error: int, least: float, most:
 
     desk.receive(*[report(receipt.reference, NUMBER, 3, error)] * 3)
 
-    ((id, code, delay),) = desk.resent
-    assert (receipt.id, error) == (id, code)
-    assert least < delay < most
-    assert ["resent"] == [line["new"] for line in desk.told("message.resent_as_new")]
+    new = desk.resent(receipt)
+    assert new is not None
+    assert State.SCHEDULED is new.state
+    assert least < desk.due(new.id) - desk.client.time()[0] < most
+    assert 2 == desk.outbox.audit().enqueued
+
+
+def test_what_arrives_after_all_is_not_resent(desk: Desk) -> None:
+    """A failure was wrong: the new message is cancelled."""
+    receipt = desk.sent()
+    desk.receive(report(receipt.reference, NUMBER, 3, NETWORK))
+
+    desk.receive(report(receipt.reference, NUMBER, 2))
+
+    new = desk.resent(receipt)
+    assert new is not None
+    assert State.CANCELLED is new.state
 
 
 @pytest.mark.parametrize("error", [0, 5, 7, 20, 27, 29, 30, 31, 33, 999])
@@ -266,7 +281,7 @@ def test_other_failures_are_not_resent(desk: Desk, error: int) -> None:
 
     desk.receive(report(receipt.reference, NUMBER, 3, error))
 
-    assert [] == desk.resent
+    assert desk.resent(receipt) is None
 
 
 def test_what_waits_is_not_resent(desk: Desk) -> None:
@@ -275,28 +290,21 @@ def test_what_waits_is_not_resent(desk: Desk) -> None:
 
     desk.receive(report(receipt.reference, NUMBER, 3, NETWORK))
 
-    assert [] == desk.resent
+    assert desk.resent(receipt) is None
 
 
 def test_a_report_that_was_not_finished_is_followed_again(desk: Desk) -> None:
     """A process died between merging and its consequences: whoever takes over catches up."""
     receipt = desk.sent()
-    desk.receive(report(receipt.reference, NUMBER, 3, NETWORK))
-    desk.resent.clear()
-    entry = {
-        "v": "1",
-        "k": Kind.STATUS,
-        "f": Form.JSON,
-        "a": "",
-        "b": report(receipt.reference, NUMBER, 3, NETWORK),
-    }
-    before = int(desk.client.time()[0]) * 1000 - 60_000
+    told = report(receipt.reference, NUMBER, 3, BARRED)
+    desk.receive(told)
+    Suppressions(desk.outbox).remove(NUMBER)
     desk.client.delete(INLET)
-    desk.client.xadd(INLET, entry, id=f"{before}-0")  # it came a minute ago
+    desk.bring_of_old((Kind.STATUS, told))
 
     desk.run()
 
-    assert [receipt.id] == [id for id, *_ in desk.resent]
+    assert 1 == len(Suppressions(desk.outbox).of(NUMBER))
 
 
 def test_no_number_and_no_secret_in_the_log(desk: Desk) -> None:
