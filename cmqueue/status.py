@@ -89,7 +89,7 @@ class Status:
             ],
         }
 
-    def explain(self) -> str:  # noqa: C901 - a table of states, one line each
+    def explain(self) -> str:  # noqa: C901, PLR0912 - a table of states, one line each
         """One or two sentences: where the message is, why, and what moves it next."""
         place = self.standing
         when = iso(place.at_ms // 1000) if place.at_ms else ""
