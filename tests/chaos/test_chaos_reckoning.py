@@ -16,6 +16,7 @@ from chaos.reckoning import Reckoning, Witness, reckon
 from cmqueue import Guarantee, Lane, Message, Outbox, Receipt, State
 from cmqueue.claim import Batch
 from cmqueue.gate import Endpoint, GateRules
+from cmqueue.report import Report, merge
 from cmqueue.settlement import Settlement
 from cmqueue.state import Reason
 from cmqueue.sweep import SweepRules
