@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -146,11 +146,13 @@ class Partition:
         stop_lane: bool = False,
         poison: Poison = Poison.UNSAID,
         note: str = "",
+        resends: bool = False,
     ) -> int | None:
         """Write down the batch's end; how many rows were missing, or None where the batch was gone.
 
         One settlement per message that the batch holds, in its order; none where it was `unposted`: all that
-        it holds goes back to its lane. `note` is kept with those that are dead as poison.
+        it holds goes back to its lane. `note` is kept with those that are dead as poison. `resends`: what is
+        accepted is kept whole, to be sent anew if CM reports a passing failure.
         """
         reply = self._run_watched(
             "settle",
@@ -167,6 +169,7 @@ class Partition:
             "1" if stop_lane else "0",
             poison.value,
             json.dumps(note, ensure_ascii=False) if note else "",
+            "1" if resends else "0",
         )
         return None if reply[0] == b"gone" else int(reply[1])
 
@@ -200,18 +203,21 @@ class Partition:
         return [key.decode() for key in self._run("prove", *args)]
 
     def report(
-        self, facts: Sequence[tuple[Sequence[str], str, Settlement]]
-    ) -> list[tuple[str, State, State] | None]:
+        self, facts: Sequence[tuple[Sequence[str], str, Settlement]], resending: Iterable[Lane] = ()
+    ) -> list[tuple[str, State, State, bool] | None]:
         """Merge what status reports tell: of each the keys that its message may have, the random end of its
-        reference (10 characters), and the fact.
+        reference (10 characters), and the fact, which counts where a failure may pass.
 
-        Returns the key, the state before and the state after; None where there is no such message.
+        Returns the key, the state before, the state after, and whether it has failed and can be sent anew;
+        None where there is no such message.
         """
-        args: list[Any] = []
+        args: list[Any] = [_letters(list(resending))]
         for keys, random, fact in facts:
             args += ("".join(keys) + random, fact.pack())
         return [
-            (told[:24], STATE_OF_LETTER[told[24]], STATE_OF_LETTER[told[25]]) if told else None
+            (told[:24], STATE_OF_LETTER[told[24]], STATE_OF_LETTER[told[25]], told[26] == "+")
+            if told
+            else None
             for told in (reply.decode() for reply in self._run("report", *args))
         ]
 
@@ -367,6 +373,10 @@ class Partition:
         """
         client = self._scripts.client
         return bool(self._scripts.guarded(lambda: client.delete(self.prefix + "rolled_back")))
+
+    def slow(self, why: str, seconds: float) -> bool:
+        """Let nothing be claimed for so long, and then a probe; False where that is the case already."""
+        return bool(self._run("slow", why, _ms(seconds)))
 
     def survey(self) -> Survey:
         """The books and the structures at one instant."""

@@ -7,10 +7,11 @@ whatever came first (accepted, failed, delivered, read).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from cmqueue.identity import REFERENCE
+from cmqueue.lane import Lane
 from cmqueue.outbox import Outbox
 from cmqueue.partition import MOST_FACTS, Partition
 from cmqueue.settlement import Settlement
@@ -52,6 +53,7 @@ class Merged(NamedTuple):
     before: State
     fact: State
     after: State
+    resendable: bool = False  #: it has failed for a passing cause, and is kept whole (cmqueue/resend.py)
 
     @property
     def conflict(self) -> bool:
@@ -95,11 +97,17 @@ def spellings(number: str) -> list[str]:
 
 
 def merge(
-    outbox: Outbox, reports: Sequence[Report], *, reason: Reason = Reason.RECEIPT
+    outbox: Outbox,
+    reports: Sequence[Report],
+    *,
+    reason: Reason = Reason.RECEIPT,
+    resending: Collection[Lane] = (),
 ) -> list[Merged | None]:
     """Merge each of `reports` into its message, in their order; None where there is none (any more).
 
-    `reason` says where they were read: TRANSACTION where CM's Transactions API was asked.
+    `reason` says where they were read: TRANSACTION where CM's Transactions API was asked. `resending` are the
+    lanes whose messages are sent anew where a failure may pass.
+
     The same report again changes nothing. A report of an unknown code proves nothing, and is None too. Raises
     OutboxUnavailable, after which all may be merged again.
     """
@@ -115,18 +123,24 @@ def merge(
             for tail in outbox.registry.tails(reference, number)
         ]
         error = report.error if state is State.FAILED and 0 <= report.error <= _MOST_ERROR else 0
-        fact = Settlement(state, reason, error)
+        passing = state is State.FAILED and _may_pass(error)
+        fact = Settlement(state, reason, error, counts=passing)
         places.setdefault(reference[:2], []).append((at, keys, reference[6:], fact))
     for code, facts in places.items():
         partition = Partition(outbox.scripts, code)
         for begin in range(0, len(facts), MOST_FACTS):
             part = facts[begin : begin + MOST_FACTS]
-            told = partition.report([(keys, random, fact) for _, keys, random, fact in part])
+            told = partition.report([(keys, random, fact) for _, keys, random, fact in part], resending)
             for (at, _, _, fact), moved in zip(part, told, strict=True):
                 if moved is not None:
-                    key, before, after = moved
-                    found[at] = Merged(code + key, before, fact.state, after)
+                    key, before, after, anew = moved
+                    found[at] = Merged(code + key, before, fact.state, after, anew)
     return found
+
+
+def _may_pass(error: int) -> bool:
+    known = standard_error(error) if error else None
+    return known is not None and known.next_step is NextStep.RESEND
 
 
 _MOST_ERROR = 0xFFFF  # a row keeps two bytes

@@ -9,9 +9,11 @@ Format 1 (numbers big-endian); `scripts/common.lua` reads and writes the same of
     4      attempts   5  resends   6  parts (CM's count)   7  entries of history, n
     8-11   expires at, seconds since 1970
     12-    n entries of 8 bytes: state letter, reason, CM's code (2), seconds since 1970 (4)
-    then   extras: JSON of client reference, campaign, metadata, note, or nothing
+    then   extras: JSON of client reference, campaign, metadata, note, links, or nothing
 
-A note is what CM said of a message that no request may hold; `scripts/settle.lua` adds it.
+A note is what CM said of a message that no request may hold; `scripts/settle.lua` adds it. Links join a
+message that failed and the one that was sent in its place (`scripts/resend.lua`): the new one has the old
+one's id and how often that was done, the old one has the new one's id.
 """
 
 from __future__ import annotations
@@ -29,7 +31,14 @@ HEAD = Struct(">cccBBBBBI")
 ENTRY = Struct(">cBHI")
 
 # Extras are written under one letter each: rows are kept by the million.
-_SHORT = {"client_reference": "r", "campaign": "c", "metadata": "m", "note": "n"}
+_SHORT = {
+    "client_reference": "r",
+    "campaign": "c",
+    "metadata": "m",
+    "note": "n",
+    "resend_of": "o",
+    "resent_as": "s",
+}
 
 
 class Entry(NamedTuple):

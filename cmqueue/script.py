@@ -15,6 +15,8 @@ KEYS = {
         "rolled_back",
         *_CONTENT,
     ),
+    "slow": ("counts", "gate"),
+    "resend": ("counts", "buckets", "due", "jobs", "sent", "sent_until", *_CONTENT),
     "suppress": ("counts", "suppressed"),
     "mark": (
         *("counts", "events", "leases", "gate", "doubt", "jobs", "withdrawn", "rolled_back", "suppressed"),
@@ -23,13 +25,16 @@ KEYS = {
     "split": ("counts", "leases", "gate"),
     "settle": (
         *("counts", "events", "leases", "gate", "doubt", "due", "kept", "jobs", "withdrawn", "pauses"),
-        *("poison", "rolled_back", *_CONTENT),
+        *("poison", "rolled_back", "sent", "sent_until", *_CONTENT),
     ),
     "prove": ("counts", "events", "due", "doubt", "kept", "jobs", "withdrawn", *_CONTENT),
-    "report": ("counts", "events", "leases", "due", "doubt", "kept", "jobs", "withdrawn", *_CONTENT),
+    "report": (
+        *("counts", "events", "leases", "due", "doubt", "kept", "jobs", "withdrawn"),
+        *("sent", "sent_until", *_CONTENT),
+    ),
     "sweep": (
         *("counts", "events", "leases", "gate", "doubt", "due", "kept", "jobs", "withdrawn", "pauses"),
-        *("pulse", "rolled_back", *_CONTENT),
+        *("pulse", "rolled_back", "sent", "sent_until", *_CONTENT),
     ),
     "lost": ("leases",),
     "expire": ("counts", "events", "doubt", "jobs", "withdrawn"),

@@ -31,6 +31,8 @@ class Status:
     campaign: str | None
     metadata: dict[str, Any] | None
     note: str | None  #: what CM said of a message that is dead as poison
+    resend_of: str | None  #: the failed message in whose place it was sent
+    resent_as: str | None  #: the message that was sent in its place, once it had failed
     standing: Standing
 
     @classmethod
@@ -56,6 +58,8 @@ class Status:
             campaign=row.extras.get("campaign"),
             metadata=row.extras.get("metadata"),
             note=row.note,
+            resend_of=(row.extras.get("resend_of") or [None])[0],
+            resent_as=row.extras.get("resent_as"),
             standing=standing,
         )
 
@@ -76,6 +80,8 @@ class Status:
             "campaign": self.campaign,
             "metadata": self.metadata,
             "note": self.note,
+            "resend_of": self.resend_of,
+            "resent_as": self.resent_as,
             "history": [
                 {"state": entry.state, "reason": entry.reason.text, "code": entry.code, "at": iso(entry.at)}
                 for entry in self.history

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import sha256
+from itertools import chain, islice
 from struct import Struct
 from typing import NamedTuple
 
@@ -100,12 +101,24 @@ class Suppressions:
 
         False where it was on the list already; why it came there first is kept.
         """
-        changed = self._write("add", number, account, sender, why.letter)
+        return self.add_many([number], account=account, sender=sender, why=why) > 0
+
+    def add_many(
+        self,
+        numbers: Iterable[str],
+        *,
+        account: str | None = None,
+        sender: str | None = None,
+        why: Why = Why.BLOCKED,
+    ) -> int:
+        """`add` each; how many entries that made in the lists of all accounts together."""
+        changed = self._write("add", numbers, account, sender, why.letter)
         if changed:
+            any_sender = sender is None
             log.info(
-                "number.suppressed", account=account, any_sender=sender is None, why=why.value, lists=changed
+                "numbers.suppressed", account=account, any_sender=any_sender, why=why.value, entries=changed
             )
-        return changed > 0
+        return changed
 
     def remove(
         self, number: str, *, account: str | None = None, sender: str | None = None, why: Why | None = None
@@ -114,9 +127,9 @@ class Suppressions:
 
         With `why` only one that is there for it.
         """
-        changed = self._write("remove", number, account, sender, why.letter if why else "*")
+        changed = self._write("remove", [number], account, sender, why.letter if why else "*")
         if changed:
-            log.info("number.unsuppressed", account=account, any_sender=sender is None, lists=changed)
+            log.info("numbers.unsuppressed", account=account, any_sender=sender is None, entries=changed)
         return changed > 0
 
     def of(self, number: str, *, account: str | None = None) -> list[Entry]:
@@ -153,17 +166,20 @@ class Suppressions:
                     if cursor == 0:
                         break
 
-    def _write(self, verb: str, number: str, account: str | None, sender: str | None, why: str) -> int:
+    def _write(
+        self, verb: str, numbers: Iterable[str], account: str | None, sender: str | None, why: str
+    ) -> int:
         entry = (ANY_SENDER if sender is None else sender_digest(sender)) + why.encode()
-        hashed = self._hash(number)
+        source, changed = iter(numbers), 0
         if account is not None:
             for shard in range(self._outbox.settings.shards):
                 self._outbox.registry.partition(account, shard)  # a list may come before its first message
-        scripts = self._outbox.scripts
-        return sum(
-            scripts.run("suppress", partition.prefix, [verb, hashed, entry])
-            for _, partition in self._lists(account)
-        )
+        lists, scripts = self._lists(account), self._outbox.scripts
+        while page := [self._hash(number) for number in islice(source, _PAGE)]:
+            given = list(chain.from_iterable((hashed, entry) for hashed in page))
+            for _, partition in lists:
+                changed += int(scripts.run("suppress", partition.prefix, [verb, *given]))
+        return changed
 
     def _lists(self, account: str | None) -> list[tuple[str, Partition]]:
         if account is None and not self._outbox.registry.known():

@@ -41,6 +41,7 @@ from worker.poison import Hunt, Step, after_refusal, note
 from worker.policy import RetryRules, Standing, decide, settlement
 from worker.reading import Reading, read
 from worker.screen import Screen
+from worker.staging import not_allowed
 
 SHORT_TRIES = 3
 SHORT_SECONDS = 4.0
@@ -183,7 +184,8 @@ class Attempt:
 
     def _prepare(self, batch: Batch) -> Prepared:
         jobs = batch.jobs
-        fates = {} if self._settings.only_to is None else self._not_allowed(jobs, self._settings.only_to)
+        only_to, doubt = self._settings.only_to, self._settings.reconcile_seconds
+        fates = {} if only_to is None else not_allowed(jobs, only_to, doubt)
         going = [at for at in range(len(jobs)) if at not in fates]
         composed = compose(
             [jobs[at] for at in going],
@@ -201,16 +203,6 @@ class Attempt:
             )
         fates |= dict.fromkeys(composed.lost, _CONTENT_LOST)
         return Prepared(batch, composed, fates)
-
-    def _not_allowed(self, jobs: list[bytes], only_to: tuple[str, ...]) -> dict[int, Settlement]:
-        """The fates of those that a staging worker must not send to."""
-        doubt = int(self._settings.reconcile_seconds * 1000)
-        fates: dict[int, Settlement] = {}
-        for at, job in enumerate(map(Job.unpack, jobs)):
-            if not job.number.startswith(only_to):
-                # One that waits to be resent may have arrived: it was not suppressed, it is in doubt again.
-                fates[at] = _NOT_RESENT._replace(delay_ms=doubt) if job.doubted else _NOT_ALLOWED
-        return fates
 
     def _shared(self, jobs: list[bytes]) -> dict[bytes, bytes]:
         """The shared contents that `jobs` need. Contents never change, so each is fetched once."""
@@ -332,9 +324,17 @@ class Attempt:
         batch = prepared.batch
         self.journal.settled(batch, settlements)
         failpoint.at("before_settle")
+        resends = batch.lane in (self._settings.resend_failed or ())
         missing = self._patiently(
             lambda: self.partition.settle(
-                batch.id, settlements, endpoint, self._gate, stop_lane=stop_lane, poison=poison, note=note
+                batch.id,
+                settlements,
+                endpoint,
+                self._gate,
+                stop_lane=stop_lane,
+                poison=poison,
+                note=note,
+                resends=resends,
             )
         )
         failpoint.at("after_settle")
@@ -378,8 +378,6 @@ class Attempt:
         return retrying(write)
 
 
-_NOT_ALLOWED = Settlement(State.SUPPRESSED, Reason.NOT_ALLOWED, counts=False)
-_NOT_RESENT = Settlement(State.AMBIGUOUS, Reason.NOT_ALLOWED, counts=False)
 _CONTENT_LOST = Settlement(State.DEAD, Reason.CONTENT_LOST, counts=False)
 _GIVEN_BACK = Settlement(State.QUEUED, Reason.GIVEN_BACK, counts=False)
 

@@ -62,6 +62,10 @@ def _alias(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
     return value
 
 
+def _alias_or_none(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    return None if value is None else _alias(ctx, param, value)
+
+
 def _count(_ctx: click.Context, _param: click.Parameter, value: str) -> int:
     if not _COUNT.fullmatch(value):
         raise click.BadParameter("must be a whole number, 0 or more")
@@ -92,6 +96,13 @@ account = click.option(
     metavar="ALIAS",
     help="Whose: the alias of a CM product token.",
 )
+
+
+def an_account(help: str) -> Callable[[F], F]:
+    """The option --account of what concerns all of them without it."""
+    return click.option("--account", callback=_alias_or_none, metavar="ALIAS", help=help)
+
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 limit = click.option(
     "--limit",

@@ -11,6 +11,8 @@
 --   due             zset   id -> milliseconds    doubt      zset  id -> end of the reconcile window, milliseconds
 --   kept            zset   id -> when forgotten (dead and unknown messages)
 --   jobs            hash   id -> job, for the members of due, doubt and kept
+--   sent            hash   id -> job, of accepted messages that are sent anew where CM reports a passing failure
+--   sent_until      zset   id -> when that would be too late, milliseconds
 --   withdrawn       set    ids whose row is finished while their job still lies in a list or batch
 --   leases          zset   batch -> end of its lease, milliseconds
 --   batch:<id>      list   the batch's jobs      meta:<id>  hash  its phase, lane, reclaims, probe
@@ -119,10 +121,11 @@ local function row_append(row, letter, mark, attempts, resends, parts)
   local counters = char(min(255, made + attempts), min(255, resent + resends), parts or had, count + 1)
   return sub(row, 1, 1) .. letter .. sub(row, 3, 4) .. counters .. history .. mark .. sub(row, history_end + 1)
 end
--- A note is an extra, "n": a JSON string at the end of the row's JSON. Of two, a reader takes the last.
-local function row_noted(row, note)
-  if #row == HISTORY_AT + ENTRY * byte(row, 8) then return row .. '{"n":' .. note .. '}' end
-  return sub(row, 1, -2) .. ',"n":' .. note .. '}'
+-- One more extra at the end of the row's JSON: a letter (cmqueue/row.py) and its JSON. Of two, a reader takes the last.
+local function row_extras(row) return sub(row, HISTORY_AT + ENTRY * byte(row, 8) + 1) end
+local function row_with(row, letter, json)
+  if row_extras(row) == '' then return row .. '{"' .. letter .. '":' .. json .. '}' end
+  return sub(row, 1, -2) .. ',"' .. letter .. '":' .. json .. '}'
 end
 
 -- Every move of a row is booked twice: in its bucket and in the partition.
@@ -278,6 +281,19 @@ local function take_back(id, waits)
   elseif waits then
     call('SADD', key('withdrawn'), id)
   end
+end
+
+-- Keep the job of a message that CM took, until its final status report: it may be sent anew.
+local function keep_sent(id, job)
+  call('ZADD', key('sent_until'), u32(job, 6) * 1000, id)
+  call('HSET', key('sent'), id, job)
+end
+local function drop_sent(id)
+  local job = call('HGET', key('sent'), id)
+  if not job then return end
+  call('ZREM', key('sent_until'), id)
+  call('HDEL', key('sent'), id)
+  release_content(job)
 end
 
 -- Whether an earlier attempt may have arrived: it waited to be resent, or it was redriven after doubt.

@@ -57,7 +57,7 @@ end
 -- marked here they could only doubt, and it may be in a request right now: it stays.
 local held = phase ~= 'posting' and call('EXISTS', key('rolled_back')) == 1
 local jobs = listed and call('LRANGE', batch, 0, -1)
-local unwanted = listed and on_the_list(jobs) or {}
+local unwanted = listed and #jobs > 0 and on_the_list(jobs) or {}
 if held or #ARGV > 4 or next(unwanted) or earliest <= now_s or call('SCARD', key('withdrawn')) > 0 then
   local given, back, stay = {}, {}, {}
   for i = 5, #ARGV do given[ARGV[i]] = true end

@@ -6,7 +6,8 @@
 --       8 account probe: first and 9 last wait, ms  10 how long dead messages are kept, ms
 --       11 "1": the whole lane stops too (too many of its messages have their requests refused)
 --       12 "found": the first message of its batch that no request may hold; "clean": a batch without any; or ""
---       13 a note on those messages, a JSON string, or ""  14 process  15 the sequence that it knows
+--       13 a note on those messages, a JSON string, or ""  14 "1": what is accepted may be sent anew if it fails
+--       15 process  16 the sequence that it knows
 -- Returns {"settled", rows that were missing} | {"gone"} when the batch was settled or reclaimed before.
 compare_sequence()
 local id = ARGV[1]
@@ -35,6 +36,7 @@ local function fate_of(record)
   local fate = {
     to = letter, parts = parts > 0 and parts or nil, counts = counts,
     mark = sub(record, 1, 4) .. struct.pack('>I4', now_s), -- letter, reason, code and time: an entry of the history
+    keep = letter == 'A' and ARGV[14] == '1',
     note = ARGV[13] ~= '' and letter == 'X' and byte(record, 2) == 51, -- poison
     zset = ZSET[letter], delay = letter == 'X' and tonumber(ARGV[10]) or u32(record, 7),
     steps = {}, -- row -> its state, whether that is final, and the row that follows
@@ -83,11 +85,13 @@ for bucket, page in pairs(paged(jobs, 14)) do
         run, to, times = step, fate.to, 1
       end
       local moved = extras == '' and step.row or step.row .. extras
-      if fate.note then moved = row_noted(moved, ARGV[13]) end
+      if fate.note then moved = row_with(moved, 'n', ARGV[13]) end
       changed[count + 1], changed[count + 2], count = tails[n], moved, count + 2
       if fate.is_news then announce(job_name(job), step.from, fate.mark) end
       if fate.zset then
         park(fate.zset, job_id(job), job_counted(job, fate.counts, 0), now_ms + fate.delay)
+      elseif fate.keep then
+        keep_sent(job_id(job), job)
       else
         release_content(job)
       end

@@ -135,12 +135,16 @@ for i = 1, #ids do
 end
 for lane, list in pairs(release) do call('RPUSH', key('ready:', lane), unpack(list)) end
 
--- 4. Dead and unknown messages whose time to be redriven is over: their number and content go.
+-- 4. Dead and unknown messages whose time to be redriven is over, and sent ones that would expire before they could be
+-- sent anew: their number and content go.
 ids, jobs = due_in('kept')
 for i = 1, #ids do
   if jobs[i] then release_content(jobs[i]) end
   unpark('kept', ids[i])
 end
+ids = call('ZRANGEBYSCORE', key('sent_until'), '-inf', now_ms, 'LIMIT', 0, most)
+if #ids == most then more = 1 end
+for i = 1, #ids do drop_sent(ids[i]) end
 close()
 
 -- 5. What a rollback had set aside, when an operator has resumed: to the front of its lane, in its order.

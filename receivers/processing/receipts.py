@@ -10,10 +10,12 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
+from cmqueue.lane import Lane
 from cmqueue.outbox import Outbox
 from cmqueue.report import FACTS, Merged, Report, merge
+from cmqueue.resend import revoke_resend
 from cmqueue.standard_error import NextStep, StandardError, standard_error
 from cmqueue.state import State
 from cmqueue.suppression import Suppressions, Why
@@ -24,8 +26,12 @@ from receivers.processing.arrived import Arrived
 from receivers.processing.status_report import StatusReport
 from receivers.processing.watch import Watch
 
-#: Sends the message of a report again as a new one, after so many seconds; its id, None where it is not.
-Resend = Callable[[Merged, Report, float], str | None]
+
+class Resending(NamedTuple):
+    """Which lanes' failures are sent anew, and what sends one after so many seconds: its id, or None."""
+
+    lanes: frozenset[Lane]
+    send: Callable[[Merged, float], str | None]
 
 
 class Receipts:
@@ -38,13 +44,13 @@ class Receipts:
         *,
         suppressions: Suppressions,
         watch: Watch,
-        resend: Resend,
+        resending: Resending,
     ) -> None:
         self._outbox = outbox
         self._accounts = accounts
         self._suppressions = suppressions
         self._watch = watch
-        self._resend = resend
+        self._resending = resending
         self._unmatched = Unmatched(outbox)
 
     def handle(self, arrived: Sequence[Arrived[StatusReport]]) -> None:
@@ -55,13 +61,15 @@ class Receipts:
         never_sent: list[str] = []
         strays: list[Stray] = []
         failures: list[tuple[Arrived[StatusReport], Report, Merged]] = []
-        for one, report, found in zip(arrived, reports, merge(self._outbox, reports), strict=True):
+        merged = merge(self._outbox, reports, resending=self._resending.lanes)
+        for one, report, found in zip(arrived, reports, merged, strict=True):
             if found is None:
                 strays.append(Stray(report, one.at))
                 continue
             ids[found.fact].append(found.id)
             if found.conflict:
                 conflicted.append(found.id)
+                revoke_resend(self._outbox, found)
             if found.never_sent:
                 never_sent.append(found.id)
             if found.after is State.FAILED and (one.again or found.before is not State.FAILED):
@@ -87,7 +95,7 @@ class Receipts:
                 case NextStep.NOTHING | NextStep.WAIT:
                     pass
                 case NextStep.RESEND:
-                    self._again(found, report, error)
+                    self._again(found, error)
                 case NextStep.SUPPRESS:
                     self._suppressions.add(report.number, account=account, why=Why.UNREACHABLE)
                 case NextStep.SAFEGUARD:
@@ -97,11 +105,11 @@ class Receipts:
         for (account, error), numbers in blocked.items():
             self._watch.reported(account, error, numbers)
 
-    def _again(self, found: Merged, report: Report, error: StandardError) -> None:
+    def _again(self, found: Merged, error: StandardError) -> None:
         """Resend, but not what Redis has forgotten to be sent: it may have forgotten a resend, too."""
         wait = resending.delay(error.kind, random.random())
         if wait is None or found.never_sent:
             return
-        new = self._resend(found, report, wait)
+        new = self._resending.send(found, wait)
         if new is not None:
             journal.resent(found.id, new, error.code, wait)

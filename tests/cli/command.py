@@ -11,6 +11,7 @@ from harness import Ran
 from cmqueue.gate import Endpoint
 from cmqueue.settlement import Settlement
 from cmqueue.state import Reason, State
+from demo.valkey import RunningServer
 
 DEAD = Settlement(State.DEAD, Reason.ATTEMPTS_EXHAUSTED, code=304)
 DOUBTED = Settlement(State.AMBIGUOUS, Reason.READ_TIMEOUT)
@@ -29,3 +30,8 @@ def free_port() -> int:
     """A port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return int(taken.getsockname()[1])
+
+
+def here(server: RunningServer) -> dict[str, str]:
+    """Settings that lead nowhere but to `server`: `doctor` only connects to the endpoint."""
+    return {"CMQUEUE_REDIS_URL": server.url, "CMQUEUE_ENDPOINT": f"http://127.0.0.1:{server.port}/"}

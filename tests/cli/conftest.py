@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command import ANSWERED, End, Run
+from command import ANSWERED, End, Run, here
 from harness import COMMAND, Ran
 from zygote import Zygote
 
@@ -19,11 +19,6 @@ from cmqueue.gate import Endpoint, GateRules
 from cmqueue.lane import Lane
 from cmqueue.settlement import Settlement
 from demo.valkey import RunningServer
-
-
-def here(server: RunningServer) -> dict[str, str]:
-    """Settings that lead nowhere but to `server`: `doctor` only connects to the endpoint."""
-    return {"CMQUEUE_REDIS_URL": server.url, "CMQUEUE_ENDPOINT": f"http://127.0.0.1:{server.port}/"}
 
 
 @pytest.fixture

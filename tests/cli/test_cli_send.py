@@ -62,7 +62,10 @@ def test_send_takes_the_librarys_options(run: Run, outbox: Outbox) -> None:
     } == {name: said[name] for name in said if name not in _OTHERS}
 
 
-_OTHERS = {"id", "reason", "code", "attempts", "resends", "parts", "note", "history"}
+_OTHERS = {
+    *("id", "reason", "code", "attempts", "resends", "parts", "note", "history"),
+    *("resend_of", "resent_as"),
+}
 
 
 def test_text_from_standard_input(run_command: Run, outbox: Outbox) -> None:

@@ -171,7 +171,9 @@ def test_an_audit_that_does_not_balance(run: Run, outbox: Outbox, as_json: list[
     assert "partition AA: 1 queued by rows, 0 in lanes and batches" in " ".join(ran.out.split())
 
 
-@pytest.mark.parametrize("verb", ["send", "status", "explain", "audit", "cancel", "resume", "dead", "doctor"])
+@pytest.mark.parametrize(
+    "verb", ["send", "status", "explain", "audit", "cancel", "resume", "dead", "suppress", "doctor"]
+)
 def test_every_verb_has_help(run: Run, verb: str) -> None:
     """
     Every verb stands in the help, and has help of its own within 80 columns.

@@ -8,8 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from command import DEAD, End, Run, message
-from conftest import here
+from command import DEAD, End, Run, here, message
 from harness import COMMAND
 
 from cmqueue import Outbox, State

@@ -194,6 +194,10 @@ class Inside:
             for key in client.zrange(self.at(zset), 0, -1):
                 yield zset, Job.unpack(jobs.pop(key))
         assert not jobs, "jobs that no set of times knows"
+        sent = client.hgetall(self.at("sent"))
+        for key in client.zrange(self.at("sent_until"), 0, -1):
+            yield "sent", Job.unpack(sent.pop(key))
+        assert not sent, "sent jobs that no set of times knows"
 
     def waiting(self, lane: Lane) -> list[str]:
         """The keys in the lane's two lists, those that come back first."""
@@ -229,6 +233,8 @@ class Inside:
                 State.AMBIGUOUS: ("doubt",),
                 State.DEAD: ("kept", ""),
                 State.UNKNOWN: ("kept", ""),
+                State.ACCEPTED: ("sent", ""),
+                State.FAILED: ("sent", ""),
             }.get(row.state, ("",))
             assert place in where or key in buried, f"{key} is {row.state} and in {place!r}"
         for key in buried:

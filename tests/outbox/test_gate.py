@@ -274,3 +274,25 @@ def test_doubt_that_ends_makes_room(inside: Inside) -> None:
     inside.sweep()
 
     assert 10 == len(inside.batch(max_ambiguous=10).jobs)
+
+
+def test_a_slowed_partition_is_probed_when_its_time_is_over(inside: Inside) -> None:
+    """Nothing is claimed meanwhile, `explain` says why, and the first answered probe opens it."""
+    assert inside.partition.slow("safeguard", 60)
+    assert "stopped:safeguard" == _held(inside).why
+    (key, *_) = inside.rows()
+    assert "stopped:safeguard" in (inside.outbox.explain(inside.partition.code + key) or "")
+    inside.open_gate()
+    batch = inside.deliver()
+    assert (True, 10) == (batch.probe, len(batch.jobs))
+    assert 30 == len(inside.batch().jobs)
+    inside.check()
+
+
+def test_what_holds_longer_stays(inside: Inside) -> None:
+    """A shorter slowing does not open what a longer one has closed."""
+    assert inside.partition.slow("safeguard", 600)
+    before = inside.dump()
+
+    assert not inside.partition.slow("safeguard", 60)
+    assert before == inside.dump()

@@ -39,14 +39,18 @@ from cmqueue import IdempotencyConflict, Message, Outbox
 from cmqueue.claim import Batch, Held
 from cmqueue.gate import Endpoint, GateRules
 from cmqueue.identity import spelled
+from cmqueue.job import Job, digests
 from cmqueue.lane import Guarantee, Lane
 from cmqueue.settings import LibrarySettings
 from cmqueue.settlement import Settlement
 from cmqueue.state import Reason, State
+from cmqueue.suppression import Suppressions, screens
 from cmqueue.sweep import Lost, SweepRules
 from demo.valkey import RunningServer
 
 MAX_RESENDS = 2
+MOST_ANEW = 2
+RANK = {State.ACCEPTED: 1, State.FAILED: 2, State.DELIVERED: 3, State.READ: 4}
 SUPPRESSED = Settlement(State.SUPPRESSED, Reason.NOT_ALLOWED, counts=False)
 NUMBERS = [f"003160000000{n}" for n in range(5)]
 # Small draws: the more of a run's chance goes into choosing rules, the deeper it gets.
@@ -58,7 +62,7 @@ FATES = st.lists(
 )
 PROOFS = st.sampled_from([ACCEPTED, REJECTED])
 KINDS = st.sampled_from(["any", "held", "doubted"])
-TIMES = ("leases", "doubt", "due", "kept")
+TIMES = ("leases", "doubt", "due", "kept", "sent_until")
 ANY, FEW = st.integers(0, 99), st.integers(0, 3)
 ENDPOINTS = st.sampled_from([ANSWERED, ANSWERED, SILENT, STOPPED, UNPOSTED])
 
@@ -99,6 +103,9 @@ class Expected:
     old: bool = False  #: past its end
     kept: bool = False  #: dead or unknown, and can be redriven
     batch: str = ""  #: the batch that holds it, while it is queued
+    listed: bool = False  #: on the suppression list when it was to be resent: it never is
+    sent: bool = False  #: accepted or failed, and kept whole, to be sent anew
+    anew: int = 0  #: how many failed messages it stands in the place of
 
     @property
     def doubted(self) -> bool:
@@ -129,6 +136,8 @@ class OutboxMachine(RuleBasedStateMachine):
         self.lane: dict[str, Lane] = {}  # of every batch that ever was
         self.paused: set[Lane] = set()
         self.rolled_back = False
+        self.suppressed: set[str] = set()  # numbers
+        self.suppressions = Suppressions(self.outbox)
         self.read: list[Lost] = []  # what a slow sweeper has read of the leases
         self.marked: set[str] = set()  # the batches that were marked since
         self.looks = 0
@@ -314,10 +323,19 @@ class OutboxMachine(RuleBasedStateMachine):
     def _mark(self, batch: str, give_back: int) -> None:
         holding = self._held_by(batch) if batch in self.phase else []
         given = holding[len(holding) - give_back :] if give_back > 0 else []
-        left, expired = self.partition.mark(batch, lease=60, earliest_expiry=0, give_back=given)
+        jobs = self.partition.members(batch)
+        left, expired, listed, unscreened = self.partition.mark(
+            batch,
+            lease=60,
+            earliest_expiry=0,
+            give_back=given,
+            screens=screens(jobs, self._contents(jobs), self.outbox.registry.suppression_key),
+        )
+        assert not unscreened
         if batch not in self.phase:
             assert left is None
             return
+        self._suppressed(jobs, listed)
         for key in given:
             self.expected[key].batch = ""
         old = [key for key in self._held_by(batch) if self.expected[key].old]
@@ -335,6 +353,33 @@ class OutboxMachine(RuleBasedStateMachine):
             self.marked.add(batch)
         else:
             del self.batches[batch], self.phase[batch]
+
+    def _contents(self, jobs: list[bytes]) -> dict[bytes, bytes]:
+        shared = list(digests(jobs))
+        return self.partition.contents(shared) if shared else {}
+
+    def _suppressed(self, jobs: list[bytes], told: list[tuple[str, str]]) -> None:
+        """Those of a batch whose numbers are on the list end; what may have arrived is in doubt for good."""
+        found = []
+        for job in map(Job.unpack, jobs):
+            key = job.bucket + job.tail
+            message = self.expected.get(key)
+            if job.number not in self.suppressed or message is None or message.state is not State.QUEUED:
+                continue
+            message.batch = ""
+            message.state = State.AMBIGUOUS if message.doubted else State.SUPPRESSED
+            message.listed = message.doubted
+            found += [] if message.doubted else [key]
+        assert found == [key for key, _ in told]
+
+    @move(number=st.sampled_from(NUMBERS[:2]), on=st.booleans())
+    def suppress(self, number: str, on: bool) -> None:
+        if on:
+            assert (number not in self.suppressed) == self.suppressions.add(number)
+            self.suppressed.add(number)
+        else:
+            assert (number in self.suppressed) == self.suppressions.remove(number)
+            self.suppressed.discard(number)
 
     @move(at=ANY, fates=FATES, endpoint=ENDPOINTS, pause=st.booleans())
     def settle(self, at: int, fates: list[Settlement], endpoint: Endpoint, pause: bool) -> None:
@@ -389,7 +434,9 @@ class OutboxMachine(RuleBasedStateMachine):
             assert self.batches[batch] == keys
             fates = dict(zip(keys, cycle(given), strict=False))
             fated = list(fates.values())
-            missing = self.partition.settle(batch, fated, endpoint, GateRules(), stop_lane=pause)
+            missing = self.partition.settle(
+                batch, fated, endpoint, GateRules(), stop_lane=pause, resends=True
+            )
             if pause:
                 self.paused.add(self.lane[batch])
         if batch in self.phase:
@@ -405,6 +452,7 @@ class OutboxMachine(RuleBasedStateMachine):
             message, fate = self.expected[key], fates.get(key, GIVEN_BACK)
             message.state, message.batch, message.kept = fate.state, "", fate is DEAD
             message.attempts += fate.counts
+            message.sent = fate.state is State.ACCEPTED
 
     def _held_by_all(self, batch: str) -> list[str]:
         return [key for key, message in self.expected.items() if message.batch == batch]
@@ -424,6 +472,42 @@ class OutboxMachine(RuleBasedStateMachine):
         for key in could:
             message = self.expected[key]
             message.state, message.batch, message.kept = proof.state, "", False
+
+    @move(weight=2, at=ANY, of=KINDS, fact=st.sampled_from(list(RANK)), passing=st.booleans())
+    def report(self, at: int, of: str, fact: State, passing: bool) -> None:
+        passing = passing and fact is State.FAILED
+        for key in some(self._such(of), at):
+            message = self.expected[key]
+            told = Settlement(fact, Reason.RECEIPT, counts=passing)
+            (moved,) = self.partition.report([([key], "A" * 10, told)], Lane)
+            if RANK[fact] > RANK.get(message.state, 0):
+                whole = message.state is State.AMBIGUOUS or (message.state is State.UNKNOWN and message.kept)
+                message.sent = message.sent or (passing and whole)
+                message.state, message.batch, message.kept = fact, "", False
+            if fact is not State.ACCEPTED and not (passing and message.state is State.FAILED):
+                message.sent = False
+            anew = message.state is State.FAILED and message.sent
+            assert moved is not None
+            assert (key, message.state, anew) == (moved[0], *moved[2:])
+
+    @move(weight=2, at=ANY, wait=st.sampled_from([0, 60_000]))
+    def resend(self, at: int, wait: int) -> None:
+        for key in some(self._in(State.FAILED), at):
+            old, new = self.expected[key], key[:4] + spelled(next(type(self).references), 20)
+            ids = [self.partition.code + one for one in (key, new)]
+            said = self.outbox.scripts.run(
+                "resend", self.partition.prefix, [key, new + "A" * 10, *ids, wait, MOST_ANEW]
+            )
+            over = old.anew >= MOST_ANEW or old.old
+            assert (b"gone" if not old.sent else b"over" if over else b"new") == said
+            if said == b"new":
+                self.expected[new] = Expected(
+                    old.lane,
+                    old.at_least_once,
+                    State.SCHEDULED if wait else State.QUEUED,
+                    anew=old.anew + 1,
+                )
+            old.sent = False
 
     @move(at=ANY, many=FEW, letter=st.sampled_from("XU"))
     def redrive(self, at: int, many: int, letter: str) -> None:
@@ -470,7 +554,7 @@ class OutboxMachine(RuleBasedStateMachine):
 
     def sweep(self) -> None:
         lost = {one.id: one.posting for one in self.read if one.id in self.phase.keys() - self.marked}
-        over = {zset: self._past_keys(zset) for zset in ("doubt", "due", "kept")}
+        over = {zset: self._past_keys(zset) for zset in ("doubt", "due", "kept", "sent_until")}
         rules = SweepRules(most=3, max_resends=MAX_RESENDS)
         swept = self.partition.sweep(rules, list(Lane), lost=self.read)
         told = swept.told
@@ -484,9 +568,9 @@ class OutboxMachine(RuleBasedStateMachine):
             self._end_doubt(key)
         for key in over["due"]:
             self._release(key)
-        for key in over["kept"]:
+        for key in over["kept"] + over["sent_until"]:
             if key in self.expected:
-                self.expected[key].kept = False
+                self.expected[key].kept = self.expected[key].sent = False
         for one in told:
             if one.word in ("unknown", "resent", "expired", "dead", "ambiguous"):
                 assert self.expected[one.key].state.value in (one.word, "queued"), one
@@ -514,7 +598,8 @@ class OutboxMachine(RuleBasedStateMachine):
     def _end_doubt(self, key: str) -> None:
         message = self.expected[key]
         assert State.AMBIGUOUS is message.state
-        if message.at_least_once and not message.old and message.resends < MAX_RESENDS:
+        again = message.at_least_once and not message.old and not message.listed
+        if again and message.resends < MAX_RESENDS:
             message.state = State.QUEUED
             message.resends += 1
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from importlib import resources
@@ -12,8 +13,10 @@ import pytest
 import yaml
 from harness import ROOT, TOKEN
 
+from cmqueue.settings import LibrarySettings
 from config.errands import ErrandSettings
 from config.intake import IntakeSettings
+from config.receiver import ReceiverSettings
 from config.reference import variables
 from config.settings import WorkerSettings
 
@@ -98,13 +101,25 @@ def test_every_setting_reaches_the_worker(compose: dict[str, Any]) -> None:
 
 def test_every_setting_of_its_own_reaches_the_intake(compose: dict[str, Any]) -> None:
     """Each variable that the intake adds to the worker's can be set from outside the container."""
-    read = {name for name, kind in variables().items() if kind is IntakeSettings}
+    read = _read_by(IntakeSettings) - _read_by(WorkerSettings)
 
     assert set() == read - compose["services"]["intake"]["environment"].keys()
 
 
+def test_every_setting_reaches_the_receiver_and_no_token(compose: dict[str, Any]) -> None:
+    """Each variable that the receiver reads can be set from outside; CM's tokens are kept from it."""
+    environment = compose["services"]["receiver"]["environment"].keys()
+
+    assert set() == _read_by(ReceiverSettings) - environment
+    assert set() == {"CMQUEUE_PRODUCT_TOKEN", "CMQUEUE_ACCOUNTS"} & environment
+
+
+def _read_by(kind: type[LibrarySettings]) -> set[str]:
+    return {field.metadata["name"] for field in dataclasses.fields(kind) if "name" in field.metadata}
+
+
 def test_the_programs_wait_for_a_healthy_redis(compose: dict[str, Any]) -> None:
-    """Worker and intake start when Redis answers."""
-    for program in ("worker", "intake"):
+    """Worker, intake and receiver start when Redis answers."""
+    for program in ("worker", "intake", "receiver"):
         assert {"redis": {"condition": "service_healthy"}} == compose["services"][program]["depends_on"]
     assert "healthcheck" in compose["services"]["redis"]

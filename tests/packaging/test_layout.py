@@ -32,7 +32,19 @@ def committed() -> list[Path]:
 @pytest.mark.parametrize(
     "name",
     [
-        *("cmqueue", "producers", "worker", "config", "sandbox", "demo", "deploy", "docs", "tests"),
+        *(
+            "cmqueue",
+            "listening",
+            "producers",
+            "receivers",
+            "worker",
+            "config",
+            "sandbox",
+            "demo",
+            "deploy",
+            "docs",
+            "tests",
+        ),
         *("docker-compose.yml", "Dockerfile", "Procfile", "pyproject.toml", "Makefile", ".ci/run"),
         *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "docs/architecture.md", "examples"),
     ],
@@ -79,6 +91,7 @@ def test_the_procfile_starts_each_program_without_a_flag() -> None:
         "worker": "celery -A worker worker",
         "intake": "python -m producers.intake",
         "sandbox": "python -m sandbox",
+        "receiver": "python -m receivers.webhooks",
     } == dict(line.split(": ", 1) for line in lines)
 
 

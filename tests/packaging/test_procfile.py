@@ -20,6 +20,7 @@ from demo.valkey import RunningServer
 from sandbox.running import SandboxClient
 
 BIN = Path(sys.executable).parent
+SECRET = "a-secret-of-this-test-alone"
 STEP = 100  #: honcho gives each line of the Procfile the next hundred
 
 
@@ -47,13 +48,14 @@ def answers(url: str) -> bool:
 def test_the_procfile_delivers_a_message_and_ends_at_sigterm(
     private_valkey: RunningServer, tmp_path: Path
 ) -> None:
-    """Worker, intake and sandbox start by the Procfile alone; SIGTERM to honcho ends them all."""
-    worker, intake, sandbox = free_ports(3)
+    """Worker, intake, sandbox and receiver start by the Procfile alone; SIGTERM to honcho ends them all."""
+    worker, intake, sandbox, receiver = free_ports(4)
     environment = tmp_path / "test.env"
     environment.write_text(
         f"CMQUEUE_REDIS_URL={private_valkey.url}\n"
         f"CMQUEUE_PRODUCT_TOKEN={TOKEN}\n"
         f"CMQUEUE_ENDPOINT=http://127.0.0.1:{sandbox}/v1.0/message\n"
+        f"CMQUEUE_RECEIVER_SECRET={SECRET}\n"
         "CMQUEUE_LOG_FORMAT=json\n"
     )
     log = tmp_path / "honcho.log"
@@ -69,6 +71,8 @@ def test_the_procfile_delivers_a_message_and_ends_at_sigterm(
     try:
         eventually(lambda: answers(f"http://127.0.0.1:{intake}/ready"), 60)
         eventually(lambda: answers(f"http://127.0.0.1:{sandbox}/sandbox"), 60)
+        eventually(lambda: answers(f"http://127.0.0.1:{receiver}/ready"), 60)
+        assert answers(f"http://127.0.0.1:{receiver}/cm/status/{SECRET}?reference=x")
         request = Request(
             f"http://127.0.0.1:{intake}/v1.0/message",
             data=json.dumps(
@@ -98,6 +102,7 @@ def test_the_procfile_delivers_a_message_and_ends_at_sigterm(
 
         assert not answers(f"http://127.0.0.1:{intake}/health")
         assert not answers(f"http://127.0.0.1:{sandbox}/sandbox")
+        assert not answers(f"http://127.0.0.1:{receiver}/health")
         assert "SIGKILL" not in log.read_text(), "a program had to be killed"
     finally:
         started = [honcho.pid, *descendants(honcho.pid)]  # killed alone, honcho would leave them behind

@@ -14,11 +14,12 @@ from cmqueue.event import Event, events_of
 from cmqueue.gate import Endpoint, GateRules
 from cmqueue.inlet import Brought, Form, Inlet, Kind
 from cmqueue.lane import Lane
-from cmqueue.report import Merged, Report
+from cmqueue.report import Merged
 from cmqueue.settlement import Settlement
 from cmqueue.state import Reason
 from receivers.processing.accounts import Accounts
 from receivers.processing.opt_out import Vocabulary, Words
+from receivers.processing.receipts import Resending
 from receivers.processing.receive import Receive
 
 NUMBER = "0031600000001"
@@ -55,19 +56,19 @@ class Desk:
         self.outbox = outbox
         self.client = outbox.scripts.client
         self.inlet = Inlet(outbox)
-        self.resent: list[tuple[str, int, float]] = []
+        self.resent: list[tuple[str, float]] = []
         self.slowed: list[tuple[str, float]] = []
         self.logs: list[Any] = []
         self.errand = Receive(
             outbox,
             Vocabulary(words),
             Accounts(outbox, ["second"]),
-            resend=self._resend,
+            resending=Resending(frozenset(), self._resend),
             slow=lambda account, seconds: self.slowed.append((account, seconds)),
         )
 
-    def _resend(self, found: Merged, told: Report, delay: float) -> str:
-        self.resent.append((found.id, told.error, delay))
+    def _resend(self, found: Merged, delay: float) -> str:
+        self.resent.append((found.id, delay))
         return "resent"
 
     # --- what comes in -----------------------------------------------------------------------------------
@@ -92,7 +93,7 @@ class Desk:
 
     # --- what is there -----------------------------------------------------------------------------------
 
-    def sent(self, number: str = NUMBER, **options: Any) -> Receipt:
+    def sent(self, number: str = NUMBER, *, resends: bool = False, **options: Any) -> Receipt:
         """A message that CM accepted."""
         account = options.pop("account", "default")
         receipt = self.outbox.enqueue(
@@ -103,7 +104,8 @@ class Desk:
         assert isinstance(batch, Batch)
         partition.mark(batch.id, lease=60, earliest_expiry=0)
         accepted = Settlement(State.ACCEPTED, Reason.ACCEPTED, parts=1)
-        partition.settle(batch.id, [accepted] * len(batch.jobs), Endpoint("answered"), GateRules())
+        fates = [accepted] * len(batch.jobs)
+        partition.settle(batch.id, fates, Endpoint("answered"), GateRules(), resends=resends)
         return receipt
 
     def subscribe(self, *accounts: str) -> None:

@@ -6,14 +6,16 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from desk import NUMBER, OTHER, Desk, report
+from desk import NUMBER, OTHER, Desk, inbound, report
 
 from cmqueue import Outbox, State
 from cmqueue.inlet import INLET, UNREADABLE, Form, Kind
 from cmqueue.suppression import Suppressions, Why
 from cmqueue.unmatched import STREAM, Unmatched
+from config.errands import ErrandSettings
 from demo.valkey import RunningServer, running
 from receivers.processing.journal import IDS_PER_LINE
+from receivers.processing.receive import build
 
 ABSENT, NETWORK, BARRED, UNLISTED, LIMIT, BLOCKED = 24, 25, 23, 37, 47, 28
 
@@ -194,7 +196,7 @@ def full_redis() -> Iterator[RunningServer]:
         yield server
 
 
-def test_a_full_redis_still_takes_reports(full_redis: RunningServer) -> None:
+def test_a_full_redis_still_takes_what_came(full_redis: RunningServer) -> None:
     """What frees the inlet works when there is no memory left."""
     with Outbox.from_env({"CMQUEUE_REDIS_URL": full_redis.url}) as outbox:
         desk = Desk(outbox)
@@ -202,6 +204,7 @@ def test_a_full_redis_still_takes_reports(full_redis: RunningServer) -> None:
         desk.bring(report(receipt.reference, NUMBER, 3, LIMIT), report("AAAAAAAAAAAAAAAA", NUMBER, 2))
         desk.run()  # with everything loaded once
         desk.bring(report(receipt.reference, NUMBER, 2), report("AAAAAAAAAAAAAAAA", NUMBER, 2))
+        desk.bring(inbound("Hello"), kind=Kind.INBOUND)
         desk.client.config_set("maxmemory", 1)
 
         desk.run()
@@ -233,6 +236,18 @@ def test_what_arrived_is_not_suppressed(desk: Desk) -> None:
     assert [] == Suppressions(desk.outbox).of(NUMBER)
 
 
+def test_of_a_contested_partition_nothing_follows(desk: Desk) -> None:
+    """Nobody can tell whose message it was; no account is made of the two names."""
+    receipt = desk.sent(account="second")
+    codes = desk.client.hgetall("cmq:partitions")
+    desk.client.hset("cmq:partitions", "third:0", codes[b"second:0"])
+
+    desk.receive(report(receipt.reference, NUMBER, 3, BARRED))
+
+    assert [] == Suppressions(desk.outbox).of(NUMBER)
+    assert 2 == desk.client.hlen("cmq:partitions")
+
+
 @pytest.mark.parametrize(("error", "least", "most"), [(NETWORK, 120, 240), (ABSENT, 1800, 3000)])
 def test_a_passing_failure_is_resent(desk: Desk, error: int, least: float, most: float) -> None:
     """After minutes or half an hour, once, however often it is reported."""
@@ -240,8 +255,8 @@ def test_a_passing_failure_is_resent(desk: Desk, error: int, least: float, most:
 
     desk.receive(*[report(receipt.reference, NUMBER, 3, error)] * 3)
 
-    ((id, code, delay),) = desk.resent
-    assert (receipt.id, error) == (id, code)
+    ((id, delay),) = desk.resent
+    assert receipt.id == id
     assert least < delay < most
     assert ["resent"] == [line["new"] for line in desk.told("message.resent_as_new")]
 
@@ -254,6 +269,23 @@ def test_other_failures_are_not_resent(desk: Desk, error: int) -> None:
     desk.receive(report(receipt.reference, NUMBER, 3, error))
 
     assert [] == desk.resent
+
+
+def test_a_lane_that_resends_gets_a_new_message(desk: Desk) -> None:
+    """Scheduled and linked, by a worker's own settings; taken back where the old one arrives after all."""
+    settings = ErrandSettings.from_env({"CMQUEUE_RESEND_FAILED": "normal,bulk"})
+    desk.errand = build(settings, desk.outbox)
+    receipt = desk.sent(resends=True)
+
+    desk.receive(*[report(receipt.reference, NUMBER, 3, NETWORK)] * 2)
+
+    old = desk.outbox.status(receipt.id)
+    assert old is not None
+    assert old.resent_as is not None
+    assert [State.FAILED, State.SCHEDULED] == desk.outbox.states([receipt.id, old.resent_as])
+    desk.receive(report(receipt.reference, NUMBER, 2))
+    assert [State.DELIVERED, State.CANCELLED] == desk.outbox.states([receipt.id, old.resent_as])
+    assert desk.outbox.audit().balanced
 
 
 def test_what_waits_is_not_resent(desk: Desk) -> None:
