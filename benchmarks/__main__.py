@@ -24,6 +24,7 @@ from benchmarks.intake import intake
 from benchmarks.latency import latency
 from benchmarks.machine import machine
 from benchmarks.memory import memory
+from benchmarks.receipts import receipts
 from benchmarks.scale import SHORT, WHOLE, Scale
 from benchmarks.series import series
 from benchmarks.share import share
@@ -40,6 +41,7 @@ GROUPS: dict[str, Callable[[Scale], Iterator[Figures]]] = {
     "start": start,
     "share": share,
     "intake": intake,
+    "receipts": receipts,
     "web": web,
     "import": campaign,
 }

@@ -1,7 +1,9 @@
-"""`python -m benchmarks.load PORT TOKEN KIND`: requests to an HTTP intake; one line of JSON tells of them.
+"""`python -m benchmarks.load PORT TOKEN KIND`: requests to a program; one line of JSON tells of them.
+
+To the intake with a client's token, or, of the kind `receipt`, to the receiver with its secret.
 
 A process of its own, and the least client there is: an asyncio protocol on kept-alive connections, requests
-made beforehand, of an answer the status and the length. So what is measured is the intake.
+made beforehand, of an answer the status and the length. So what is measured is the program.
 
 As many requests as get answered, one after the other on each connection; or with --rate as many a second, at
 random moments, whether or not the earlier ones are answered. Then a request's time counts from the moment it
@@ -57,10 +59,28 @@ def one_content(host: str, token: str) -> Iterator[bytes]:
     return cycle(made)
 
 
+def receipt(host: str, secret: str) -> Iterator[bytes]:
+    """Status reports as CM sends them ("Incoming status report"), for ever, each of another message."""
+    path = f"/cm/status/{secret}"
+    at = 0
+    while True:
+        status = {"code": "2", "errorCode": "", "errorDescription": "Delivered"}
+        report = {
+            "received": "2026-01-31T13:24:03",
+            "to": number(at),
+            "reference": f"AAAAAA{at:020}",
+            "status": status,
+            "operator": "20404",
+        }
+        yield _post(host, path, "", {"messages": {"msg": report}})
+        at += 1
+
+
 KINDS: dict[str, Callable[[str, str], Iterator[bytes]]] = {
     "one": one_message,
     "distinct": distinct_messages,
     "shared": one_content,
+    "receipt": receipt,
 }
 
 
@@ -74,9 +94,13 @@ def _msg(content: str, numbers: list[str], reference: str | None = None) -> dict
 
 
 def _request(host: str, token: str, messages: list[dict[str, object]]) -> bytes:
-    body = json.dumps({"messages": {"msg": messages}}, separators=(",", ":")).encode()
+    return _post(host, "/v1.0/message", f"X-CM-PRODUCTTOKEN: {token}\r\n", {"messages": {"msg": messages}})
+
+
+def _post(host: str, path: str, header: str, document: dict[str, object]) -> bytes:
+    body = json.dumps(document, separators=(",", ":")).encode()
     head = (
-        f"POST /v1.0/message HTTP/1.1\r\nHost: {host}\r\nX-CM-PRODUCTTOKEN: {token}\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: {host}\r\n{header}"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
@@ -112,7 +136,7 @@ class Connection(asyncio.Protocol):
 
     def send(self, request: bytes, due: float) -> None:
         if self._transport is None:
-            raise RuntimeError("the intake closed a connection")
+            raise RuntimeError("the program closed a connection")
         self.due = due
         self._transport.write(request)
 

@@ -18,10 +18,11 @@ MIB = 1 << 20
 
 
 class Program:
-    """One process. `began` is when it was started, seconds since 1970."""
+    """One process. `began` is when it was started, seconds since 1970; `log` is what it prints."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
         self.process = process
+        self.log = log
         self.began = time.time()
         self._ps = psutil.Process(process.pid)
         self.most_memory = 0  #: resident bytes, the most that `look` saw
@@ -60,6 +61,6 @@ def started(module: Sequence[str], variables: Mapping[str, str], log: Path) -> I
             start_new_session=True,
         )
     try:
-        yield Program(process)
+        yield Program(process, log)
     finally:
         end(process)

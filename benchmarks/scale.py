@@ -22,6 +22,7 @@ class Scale:
     idle: float = 10.0
     share: int = 250_000
     intake: float = 8.0  #: seconds of each measurement of the intake
+    receipts: float = 60.0  #: seconds of status reports at a rate
     campaign: int = 1_000_000  #: rows of a file
     web: int = 300  #: requests to an app in each framework
     rounds: int = 2
@@ -42,6 +43,7 @@ SHORT = Scale(
     idle=1.0,
     share=20_000,
     intake=0.5,
+    receipts=0.5,
     campaign=5_000,
     web=20,
     rounds=1,

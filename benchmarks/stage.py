@@ -27,7 +27,9 @@ SERVER = ("--save", "", "--appendonly", "yes", "--auto-aof-rewrite-percentage", 
 PATIENCE, START_PATIENCE = 240.0, 40.0  #: seconds: for all of a measurement, and for a worker's first message
 THREADS = 8  #: of our worker; the others get as many
 POLL = 0.04
-INTAKE, STARTED = "producers.intake", "intake.started"
+INTAKE, RECEIVER = "producers.intake", "receivers.webhooks"
+STARTED = '.started"'  #: ends the event by which a program says that it serves, and on which port
+RECEIVER_SECRET = "a-secret-of-the-benchmark"  # noqa: S105  # of a server that ends with it
 SAID = 1500  #: characters of a program's log that are told where something failed
 
 
@@ -82,10 +84,21 @@ class Stage:
         }
         return self._start([INTAKE], variables)
 
-    def port_of(self, intake: Program) -> int:
-        """The port that the intake listens on, once it serves; it writes it into its log."""
-        log = self.logs / f"{INTAKE}.log"
-        wait_until(lambda: STARTED in log.read_text(), [intake], patience=START_PATIENCE)
+    def receiver(self) -> Program:
+        """Our receiver of CM's webhooks, on a free port."""
+        variables = {
+            "CMQUEUE_REDIS_URL": self.server.url,
+            "CMQUEUE_RECEIVER_SECRET": RECEIVER_SECRET,
+            "CMQUEUE_LOG_FORMAT": "json",
+            "HOST": "127.0.0.1",
+            "PORT": "0",
+        }
+        return self._start([RECEIVER], variables)
+
+    def port_of(self, program: Program) -> int:
+        """The port that a program listens on, once it serves; it writes it into its log."""
+        log = program.log
+        wait_until(lambda: STARTED in log.read_text(), [program], patience=START_PATIENCE)
         (line,) = [line for line in log.read_text().splitlines() if STARTED in line]
         return int(json.loads(line)["port"])
 

@@ -5,7 +5,8 @@ but for `intake.one`, requests a second, `intake.cpu`, microseconds of CPU a req
 milliseconds; `cpu` and `cpu_redis` CPU seconds per 100,000 messages; `memory_worker` and `worker.memory` MiB;
 `redis` bytes a message; `latency` milliseconds, but for `bulk_kept`, a ratio; `start.first` seconds,
 `start.idle` per cent of a core; `import.rows` rows a second, `import.memory` MiB; `web`
-milliseconds.
+milliseconds; `receipts` milliseconds, but for `receipts.lost` and `receipts.refused`, reports,
+`receipts.full`, reports a second, and `receipts.cpu`, microseconds of CPU a report.
 """
 
 from __future__ import annotations
@@ -73,6 +74,7 @@ def lines(counts: Sequence[int]) -> list[Line]:
         *_start(),
         *_share(),
         *_intake(),
+        *_receipts(),
         *_web(),
         *_import(),
     ]
@@ -216,6 +218,19 @@ def _intake() -> Iterator[Line]:
         ("half.p99", "intake at 750/s: p99", "ms", Direction.AT_MOST, 50.0),
         ("distinct", "intake, 1,000 texts a request", "/s", Direction.AT_LEAST, 30_000.0),
         ("shared", "intake, 1,000 recipients a text", "/s", Direction.AT_LEAST, 30_000.0),
+    )
+
+
+def _receipts() -> Iterator[Line]:
+    """Rates, not ratios: the receiver has one core to itself, of whatever machine it is."""
+    yield from _told(
+        "receipts",
+        ("lost", "50,000 reports in 60 s: lost", "", Direction.AT_MOST, 0.0),
+        ("refused", "50,000 reports in 60 s: refused", "", Direction.AT_MOST, 0.0),
+        ("p50", "50,000 reports in 60 s: p50", "ms", Direction.AT_MOST, None),
+        ("p99", "50,000 reports in 60 s: p99", "ms", Direction.AT_MOST, 50.0),
+        ("full", "receiver, one report a request", "/s", Direction.AT_LEAST, None),
+        ("cpu", "receiver, CPU a report", "µs", Direction.AT_MOST, None),
     )
 
 

@@ -161,6 +161,10 @@ class AsyncOutbox:
         """As `Outbox.cancel`."""
         return await self._in_thread(self.outbox.cancel, id)
 
+    async def wake_errand(self, name: str) -> bool:
+        """As `Outbox.wake_errand`."""
+        return await self._in_thread(self.outbox.wake_errand, name)
+
     async def events(
         self, subscriber: str, *, types: Iterable[str] | None = None, wait: float | None = None
     ) -> AsyncIterator[Event]:

@@ -23,13 +23,12 @@ from cmqueue.event_types import ALL, types_of
 from cmqueue.job import UnknownFormat
 from cmqueue.log import log
 from cmqueue.row import Row
-from cmqueue.trimming import _GO, stream_of
+from cmqueue.subscribers import SUBSCRIBERS, make, stream_of
+from cmqueue.trimming import _GO
 
 if TYPE_CHECKING:
     from cmqueue.outbox import Outbox
 
-#: Every group that was ever begun: one that is listed here misses nothing of a partition that is made later.
-SUBSCRIBERS = "cmq:subscribers"
 TAKE_OVER_SECONDS = 60.0
 OPEN_EVERY = 1.0
 LOOK_EVERY = 1.0  #: for entries of readers that were lost
@@ -113,16 +112,7 @@ class Subscription:
 
     def _make(self, codes: Sequence[str], begin: str) -> None:
         client = self._outbox.scripts.client
-
-        def make() -> None:
-            pipe = client.pipeline(transaction=False)
-            for code in codes:
-                pipe.xgroup_create(stream_of(code), self.group, id=begin, mkstream=True)
-            for result in pipe.execute(raise_on_error=False):
-                if isinstance(result, Exception) and not str(result).startswith("BUSYGROUP"):
-                    raise result
-
-        self._outbox.scripts.guarded(make)
+        self._outbox.scripts.guarded(lambda: make(client, codes, [self.group], begin))
 
     def end(self) -> None:
         """End the subscription for all its readers, which must have stopped: what was not read is gone.

@@ -10,8 +10,6 @@ from typing import assert_never
 from cmqueue.errors import OutboxFull, OutboxRefused, OutboxUnavailable
 from cmqueue.inlet import TAKE_OVER, Inlet, Taken
 from cmqueue.outbox import Outbox
-from cmqueue.report import Merged
-from cmqueue.resend import resend_failed
 from cmqueue.suppression import Suppressions
 from config.errands import ErrandSettings
 from receivers.processing import journal
@@ -22,7 +20,8 @@ from receivers.processing.inbound import Inbound
 from receivers.processing.interaction import Interaction
 from receivers.processing.opt_out import Vocabulary
 from receivers.processing.reading import read
-from receivers.processing.receipts import Receipts, Resending
+from receivers.processing.receipts import Receipts
+from receivers.processing.resends import Resends
 from receivers.processing.status_report import StatusReport
 from receivers.processing.unreadable import Unreadable, Why
 from receivers.processing.watch import Slow, Watch
@@ -40,18 +39,12 @@ class Receive:
     name = "receive"
 
     def __init__(
-        self,
-        outbox: Outbox,
-        vocabulary: Vocabulary,
-        accounts: Accounts,
-        *,
-        resending: Resending,
-        slow: Slow,
+        self, outbox: Outbox, vocabulary: Vocabulary, accounts: Accounts, *, resends: Resends, slow: Slow
     ) -> None:
         suppressions = Suppressions(outbox)
         self._inlet = Inlet(outbox)
         self._receipts = Receipts(
-            outbox, accounts, suppressions=suppressions, watch=Watch(outbox, slow), resending=resending
+            outbox, accounts, suppressions=suppressions, watch=Watch(outbox, slow), resends=resends
         )
         self._correspondence = Correspondence(
             outbox, accounts, suppressions=suppressions, vocabulary=vocabulary
@@ -128,8 +121,5 @@ def build(settings: ErrandSettings, outbox: Outbox) -> Receive:
         for partition in accounts.partitions(account):
             partition.slow("safeguard", seconds)
 
-    def resend(failed: Merged, seconds: float) -> str | None:
-        return resend_failed(outbox, failed, delay=seconds, most=settings.max_resends)
-
-    vocabulary, lanes = Vocabulary(settings.opt_out_words), settings.resend_failed or frozenset()
-    return Receive(outbox, vocabulary, accounts, resending=Resending(lanes, resend), slow=slow)
+    resends = Resends(outbox, settings.resend_failed or (), most=settings.max_resends)
+    return Receive(outbox, Vocabulary(settings.opt_out_words), accounts, resends=resends, slow=slow)

@@ -21,10 +21,8 @@ def came_from(connected: str | None, forwarded: Sequence[str], proxies: int) -> 
     return _bare(entries[-proxies]) if len(entries) >= proxies else None
 
 
-def may_come(address: str | None, sources: Sequence[Network] | None) -> bool:
-    """Whether a request may come from `address`; where no sources are named, from anywhere."""
-    if sources is None:
-        return True
+def may_come(address: str | None, sources: Sequence[Network]) -> bool:
+    """Whether a request from `address` comes from one of `sources`."""
     if address is None:
         return False
     parsed = ipaddress.ip_address(address)

@@ -47,6 +47,10 @@ def result(times: float = 1.0) -> Figures:
     intake = ("one", "cpu", "half.p50", "half.p99", "half.most")
     found |= dict.fromkeys([f"intake.{name}" for name in intake], 1_612.3 * times)
     found |= dict.fromkeys(("intake.distinct", "intake.shared", "import.rows"), 9_234.5 * times)
+    found |= dict.fromkeys(("receipts.lost", "receipts.refused"), 0.0)
+    found |= dict.fromkeys(
+        [f"receipts.{name}" for name in ("p50", "p99", "most", "full", "cpu")], 1.2 * times
+    )
     found["import.memory"] = 92.1 * times
     found |= dict.fromkeys(WEB, 1.2 * times)
     found |= dict.fromkeys(("share.0ms.accounted", "share.50ms.accounted"), 90_000.0)

@@ -112,6 +112,7 @@ def test_what_is_promised_is_judged() -> None:
         *[("intake", target) for target in (50, 1500, 30_000, 30_000)],
         *[("latency", target) for target in (0.8, 0.8, 10, 50, 1000, 1000)],
         *[("memory", target) for target in (150, 150, 200, 500)],
+        *[("receipts", target) for target in (0, 0, 50)],
         *[("share", 10)] * 2,
         *[("start", 2)] * 2,
         *[("web", 2)] * 3,

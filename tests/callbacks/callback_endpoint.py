@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -102,7 +103,8 @@ def callbacks(**endpoints: AppEndpoint) -> dict[str, str]:
 def cancelled(outbox: Outbox, count: int = 1, **options: Any) -> list[str]:
     """Ids of so many messages that are told of as cancelled."""
     message = {"sender": "Acme", "to": "+31600000001", "text": "hi"}
-    ids = [outbox.enqueue(message, **options).id for _ in range(count)]
+    later = datetime.now(UTC) + timedelta(hours=1)  # so that no worker takes them first
+    ids = [outbox.enqueue(message, send_at=later, **options).id for _ in range(count)]
     assert all(outbox.cancel(id) == "cancelled" for id in ids)
     return ids
 

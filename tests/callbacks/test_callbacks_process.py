@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from callback_endpoint import SECRET, AppEndpoint, callbacks, cancelled
 from harness import WorkerProcess, events, eventually
+from test_calls import end_waits
+from test_subscription import lose
 
 from cmqueue import Outbox
 from cmqueue.calls import Calls
