@@ -11,18 +11,22 @@ from cmqueue.errors import (
     SettingsError,
     UnknownLane,
 )
+from cmqueue.event import Event
+from cmqueue.handlers import on
 from cmqueue.lane import Guarantee, Lane
 from cmqueue.message import Content, Message
 from cmqueue.outbox import Outbox
 from cmqueue.receipt import Broadcast, Receipt, Refusal
 from cmqueue.state import Reason, State
 from cmqueue.status import Status
+from cmqueue.subscription import Subscription
 
 __all__ = [
     "AsyncOutbox",
     "Broadcast",
     "CmqueueError",
     "Content",
+    "Event",
     "Guarantee",
     "IdempotencyConflict",
     "InvalidMessage",
@@ -37,6 +41,8 @@ __all__ = [
     "SettingsError",
     "State",
     "Status",
+    "Subscription",
     "UnknownLane",
+    "on",
     "sms",
 ]

@@ -15,6 +15,7 @@ from itertools import islice
 from typing import Any, ParamSpec, Self, TypeVar
 
 from cmqueue.audit import Audit
+from cmqueue.event import Event
 from cmqueue.message import Content, Message
 from cmqueue.outbox import Cancellation, Outbox
 from cmqueue.receipt import Broadcast, Receipt, Refusal
@@ -159,6 +160,27 @@ class AsyncOutbox:
     async def cancel(self, id: str) -> Cancellation:
         """As `Outbox.cancel`."""
         return await self._in_thread(self.outbox.cancel, id)
+
+    async def wake_errand(self, name: str) -> bool:
+        """As `Outbox.wake_errand`."""
+        return await self._in_thread(self.outbox.wake_errand, name)
+
+    async def events(
+        self, subscriber: str, *, types: Iterable[str] | None = None, wait: float | None = None
+    ) -> AsyncIterator[Event]:
+        """As `Outbox.events`, but it subscribes when the first event is asked for.
+
+        A loop that is left early should close it (`contextlib.aclosing`), so that what it did not get to is
+        given to another reader at once.
+        """
+        events = await self._in_thread(self.outbox.events, subscriber, types=types, wait=wait)
+        try:
+            while (event := await self._in_thread(next, events, None)) is not None:
+                yield event
+        finally:
+            close = getattr(events, "close", None)
+            if close is not None:
+                await self._in_thread(close)
 
     async def redis_setting(self, name: str) -> str:
         """As `Outbox.redis_setting`."""

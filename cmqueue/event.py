@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from struct import Struct
 from typing import Any
 
+from cmqueue.lane import Lane
 from cmqueue.state import STATE_OF_LETTER, Reason, State
 
 MOVES = b"m"
@@ -49,8 +50,8 @@ class Event:
 
     `message` is the id of the message that it is about, or that was answered; `at` is in seconds since
     1970; `code` is CM's, 0 where none applies: of an answer, or the standard error of a receipt. What the
-    caller gave at enqueue comes back in `client_reference`, `campaign` and `metadata`, as long as the
-    message's row is kept. `data` is what people send: numbers and texts.
+    caller gave at enqueue comes back in `lane`, `client_reference`, `campaign` and `metadata`, as long as
+    the message's row is kept. `data` is what people send: numbers and texts.
     """
 
     id: str
@@ -63,6 +64,7 @@ class Event:
     state: State | None = None
     reason: str | None = None
     code: int = 0
+    lane: Lane | None = None
     client_reference: str | None = None
     campaign: str | None = None
     metadata: Any = field(default=None, repr=False)

@@ -15,6 +15,7 @@ from cmqueue.channel import numbers_are_opaque
 from cmqueue.chunk import CALL_ID_BYTES, CHUNK, CHUNK_BYTES, Slot
 from cmqueue.connection import Scripts, connect
 from cmqueue.errors import IdempotencyConflict, InvalidMessage, OutboxUnavailable
+from cmqueue.event import Event
 from cmqueue.identity import Identity, bucket_at, endless_random_ends, keyed, random_ends
 from cmqueue.lane import Lane, lane_named
 from cmqueue.log import log
@@ -27,6 +28,7 @@ from cmqueue.registry import Registry
 from cmqueue.settings import DEFAULT_ACCOUNT, LibrarySettings
 from cmqueue.state import STATE_OF_LETTER, State
 from cmqueue.status import Status
+from cmqueue.subscription import Subscription
 from cmqueue.verdict import Verdict, receipt_of, result_of, verdicts
 from cmqueue.wakeup import Waker
 
@@ -351,6 +353,18 @@ class Outbox:
         themselves each second.
         """
         return errand_token.take(self.scripts, name) and self.waker.errand(name)
+
+    # --- hearing of them -----------------------------------------------------------------------------
+
+    def events(
+        self, subscriber: str, *, types: Iterable[str] | None = None, wait: float | None = None
+    ) -> Iterator[Event]:
+        """What happens to messages and what people send, from the first call as `subscriber` on.
+
+        At least once: each is acknowledged when the next is asked for. `types` may be patterns (`message.*`).
+        It ends when nothing came for `wait` seconds, never when None. Raises ValueError for a name or a type.
+        """
+        return Subscription(self, subscriber, types=types).opened().events(wait=wait)
 
     def redis_setting(self, name: str) -> str:
         """A setting of the Redis server. Raises OutboxUnavailable where it does not tell."""

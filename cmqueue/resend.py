@@ -12,6 +12,7 @@ from typing import Literal
 
 from cmqueue.identity import Identity, bucket_at, random_ends, tail_of
 from cmqueue.job import Job
+from cmqueue.log import log
 from cmqueue.outbox import Outbox
 from cmqueue.partition import Partition
 from cmqueue.report import Merged
@@ -45,7 +46,10 @@ def resend_failed(outbox: Outbox, merged: Merged, *, delay: float, most: int) ->
         partition.prefix,
         [identity.key, new[2:] + random, merged.id, new, math.ceil(delay * 1000), most],
     )
-    return new if said == b"new" else None
+    if said != b"new":
+        return None
+    log.info("message.resent_anew", id=new, reference=place + random, of=merged.id, wait=round(delay, 1))
+    return new
 
 
 def revoke_resend(outbox: Outbox, merged: Merged) -> Revoked | None:

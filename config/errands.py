@@ -7,9 +7,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cmqueue.errors import SettingsError
 from cmqueue.settings import setting, whole
 from config.address import secure_url
-from config.settings import WorkerSettings
+from config.callbacks import Endpoint, Network, modules, networks, several_endpoints
+from config.settings import WorkerSettings, schedule
 
 OptOutWords = Mapping[str, Mapping[str, tuple[str, ...]]]  #: by sender and language
 
@@ -78,3 +80,48 @@ class ErrandSettings(WorkerSettings):
         "The words that stop messages, a JSON object of sender to language to words; `*` is every sender "
         "that has none of its own. They replace the usual ones (docs/ways-back/inbound.md).",
     )
+    handlers: tuple[str, ...] | None = setting(
+        "HANDLERS",
+        None,
+        modules,
+        "Python modules, comma-separated, that hold handlers of events (`@on`). "
+        "See docs/ways-back/events.md.",
+    )
+    handler_schedule: tuple[float, ...] = setting(
+        "HANDLER_SCHEDULE",
+        "5,30,300,1800,7200",
+        schedule,
+        "Seconds before each new call of a handler that raised, spread by 20 %; "
+        "after the last it is given up.",
+    )
+    callbacks: tuple[Endpoint, ...] | None = setting(
+        "CALLBACKS",
+        None,
+        several_endpoints,
+        "Where events are posted to: a JSON object of endpoint name to an object with `url`, `secret` "
+        "(two in a list while it changes), and perhaps `events` and `account`. "
+        "See docs/ways-back/callbacks.md.",
+        secret=True,
+    )
+    callback_schedule: tuple[float, ...] = setting(
+        "CALLBACK_SCHEDULE",
+        "5,300,1800,7200,18000,36000,36000",
+        schedule,
+        "Seconds before each new try of a callback that failed, spread by 20 %; "
+        "after the last it is given up.",
+    )
+    callback_private: tuple[Network, ...] | None = setting(
+        "CALLBACK_PRIVATE",
+        None,
+        networks,
+        "Networks inside your own, such as `10.1.0.0/16`, that callbacks may go to, over http too.",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        plain = [endpoint.name for endpoint in self.callbacks or () if endpoint.url.startswith("http:")]
+        if plain and not self.callback_private:
+            raise SettingsError(
+                "CMQUEUE_CALLBACKS",
+                f"{plain[0]!r}: url must be https; http goes to networks of CMQUEUE_CALLBACK_PRIVATE alone",
+            )

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from cmqueue.errors import OutboxUnavailable
+from cmqueue.event import Event
 from cmqueue.gate import GateRules
 from cmqueue.identity import Identity, spelled
 from cmqueue.lane import Guarantee, Lane
@@ -18,6 +21,7 @@ from cmqueue.registry import Registry
 from cmqueue.settings import GENERATED, LibrarySettings
 from cmqueue.settlement import Settlement
 from cmqueue.state import Reason, State
+from cmqueue.subscription import Subscription
 from cmqueue.sweep import SweepRules
 from cmqueue.testing.envelope import Envelope
 from cmqueue.testing.store import Kept, Store
@@ -32,7 +36,8 @@ class MemoryOutbox(Outbox):
 
     Checks, options, ids, idempotency keys, broadcasts, status, explain, cancel and audit are the real one's.
     It needs no Redis, wakes no worker, and nothing is sent. A test moves the messages itself: `deliver`,
-    `accept`, `reject`, `doubt`, `post`; `advance` lets time pass, `away` takes Redis away.
+    `accept`, `reject`, `doubt`, `post`; `advance` lets time pass, `away` takes Redis away. `events` tells
+    what happened.
     """
 
     def __init__(self, settings: LibrarySettings | None = None) -> None:
@@ -120,6 +125,34 @@ class MemoryOutbox(Outbox):
             yield
         finally:
             self._store.fault = before
+
+    # --- hearing of them -------------------------------------------------------------------------------
+
+    def events(
+        self,
+        subscriber: str,
+        *,
+        types: Iterable[str] | None = None,
+        wait: float | None = None,  # noqa: ARG002 - nothing comes while it waits
+    ) -> Iterator[Event]:
+        """As the real one's, but it ends when there is nothing more, whatever `wait` is."""
+        subscription = Subscription(self, subscriber, types=types)
+        self._store.guarded(lambda: self._store.read.setdefault(subscriber, len(self._store.told)))
+        return self._events(subscription)
+
+    def _events(self, subscription: Subscription) -> Iterator[Event]:
+        store, group = self._store, subscription.group
+        while store.read[group] < len(store.told):
+            event = store.told[store.read[group]]
+            if event.type in subscription.types:
+                account = event.account or self._accounts.account_of((event.message or "AA")[:2])
+                yield replace(event, account=account)
+            store.read[group] += 1
+
+    def tell(self, type: str, data: Mapping[str, Any], *, message: str | None = None) -> None:
+        """Let subscribers hear what somebody sent: `inbound.received`, say, perhaps answering a `message`."""
+        with self._store.lock:
+            self._store.tell(type, data=dict(data), message=message, account="" if message else "default")
 
     # --- the moves -------------------------------------------------------------------------------------
 

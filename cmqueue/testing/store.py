@@ -18,6 +18,7 @@ import redis
 
 from cmqueue.connection import Scripts
 from cmqueue.errors import OutboxUnavailable
+from cmqueue.event import Event
 from cmqueue.job import Job
 from cmqueue.lane import LANE_OF_LETTER, Guarantee
 from cmqueue.row import ENTRY, HEAD, Entry, Row, unpack_extras
@@ -82,12 +83,16 @@ class Store(Scripts):
         self.fault: bool | None = None  #: while Redis is away: whether it hears a call all the same
         self.messages: dict[str, Kept] = {}
         self._named: dict[tuple[str, Any], _Named] = {}
+        self.told: list[Event] = []  #: what happened since the first subscriber came
+        self.read: dict[str, int] = {}  #: subscriber -> how many of them it has acknowledged
 
     def forget(self) -> None:
         """As if nothing had been enqueued; the clock stays."""
         with self.lock:
             self.messages.clear()
             self._named.clear()
+            self.told.clear()
+            self.read = dict.fromkeys(self.read, 0)
 
     @property
     def now(self) -> float:
@@ -266,6 +271,24 @@ class Store(Scripts):
             attempts=min(kept.job.attempts + attempts, 255), resends=min(kept.job.resends + resends, 255)
         )
         kept.place, kept.at_ms = place, at_ms
+        if state.finished or state is State.AMBIGUOUS:
+            self.tell(
+                f"message.{state}",
+                message=kept.id,
+                reference=kept.id[:6] + kept.job.random,
+                before=row.state,
+                state=state,
+                reason=reason.text,
+                code=code,
+                lane=row.lane,
+                **row.extras,
+            )
+
+    def tell(self, type: str, **facts: Any) -> None:
+        """Let subscribers hear of something."""
+        if self.read:
+            id = f"evt_AA{round(self.now * 1000)}-{len(self.told)}_0"
+            self.told.append(Event(id=id, type=type, at=int(self.now), **({"account": ""} | facts)))
 
     def ended(self, place: str) -> Iterator[Kept]:
         """The messages whose time in a place is over."""

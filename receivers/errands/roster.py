@@ -6,6 +6,9 @@ from collections.abc import Callable
 
 from cmqueue.outbox import Outbox
 from config.errands import ErrandSettings
+from receivers.callbacks.handling import Handling
+from receivers.callbacks.posting import Posting
+from receivers.callbacks.tidy import Tidy
 from receivers.errand import Errand
 from receivers.processing import receive
 from receivers.reconcile import reconcile
@@ -17,6 +20,9 @@ Builder = Callable[[ErrandSettings, Outbox], Errand | None]
 BUILDERS: list[Builder] = [
     receive.build,
     reconcile.build,
+    Posting.of,
+    Handling.of,
+    Tidy.of,
 ]
 
 

@@ -51,7 +51,11 @@ def _start(instance: Any, **_: Any) -> None:
         return
     settings = ErrandSettings.from_env()
     outbox = Outbox(settings)
-    office = Office(outbox, roster(settings, outbox), ERRAND_THREADS)
+    try:
+        errands = roster(settings, outbox)
+    except SettingsError as error:
+        sys.exit(f"cmqueue worker: {error}")
+    office = Office(outbox, errands, ERRAND_THREADS)
     instance.app.at_work.append(lambda: office.at_work)
     _Process.office, _Process.lookout = office, Lookout(outbox, office)
     _Process.lookout.start()

@@ -65,11 +65,6 @@ def slowed(account: str, seconds: float) -> None:
     log.error("account.slowed", account=account, why="safeguard", seconds=seconds)
 
 
-def resent(id: str, new: str, code: int, wait: float) -> None:
-    """A message that failed goes again as a new one."""
-    log.info("message.resent_as_new", id=id, new=new, code=code, wait=round(wait, 1))
-
-
 def wished(
     key: bytes, number: str, wish: Wish, *, language: str, account: str | None, id: str | None, changed: bool
 ) -> None:

@@ -2,36 +2,27 @@
 
 A step is taken for the first final failure that a message is told of, and again only where that report may
 not have been worked on to its end. So each step must bear a repeat: the list knows a number once, the watch
-counts a recipient once, and a message is resent once.
+counts a recipient once, and a message is sent anew once.
 """
 
 from __future__ import annotations
 
-import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, assert_never
+from collections.abc import Sequence
+from typing import assert_never
 
-from cmqueue.lane import Lane
 from cmqueue.outbox import Outbox
 from cmqueue.report import FACTS, Merged, Report, merge
-from cmqueue.resend import revoke_resend
 from cmqueue.standard_error import NextStep, StandardError, standard_error
 from cmqueue.state import State
 from cmqueue.suppression import Suppressions, Why
 from cmqueue.unmatched import Stray, Unmatched
-from receivers.processing import journal, resending
+from receivers.processing import journal
 from receivers.processing.accounts import Accounts
 from receivers.processing.arrived import Arrived
+from receivers.processing.resends import Resends
 from receivers.processing.status_report import StatusReport
 from receivers.processing.watch import Watch
-
-
-class Resending(NamedTuple):
-    """Which lanes' failures are sent anew, and what sends one after so many seconds: its id, or None."""
-
-    lanes: frozenset[Lane]
-    send: Callable[[Merged, float], str | None]
 
 
 class Receipts:
@@ -44,13 +35,13 @@ class Receipts:
         *,
         suppressions: Suppressions,
         watch: Watch,
-        resending: Resending,
+        resends: Resends,
     ) -> None:
         self._outbox = outbox
         self._accounts = accounts
         self._suppressions = suppressions
         self._watch = watch
-        self._resending = resending
+        self._resends = resends
         self._unmatched = Unmatched(outbox)
 
     def handle(self, arrived: Sequence[Arrived[StatusReport]]) -> None:
@@ -60,8 +51,9 @@ class Receipts:
         conflicted: list[str] = []
         never_sent: list[str] = []
         strays: list[Stray] = []
+        arrivals: list[Merged] = []  # of what had failed
         failures: list[tuple[Arrived[StatusReport], Report, Merged]] = []
-        merged = merge(self._outbox, reports, resending=self._resending.lanes)
+        merged = merge(self._outbox, reports, resending=self._resends.lanes)
         for one, report, found in zip(arrived, reports, merged, strict=True):
             if found is None:
                 strays.append(Stray(report, one.at))
@@ -69,11 +61,15 @@ class Receipts:
             ids[found.fact].append(found.id)
             if found.conflict:
                 conflicted.append(found.id)
-                revoke_resend(self._outbox, found)
             if found.never_sent:
                 never_sent.append(found.id)
-            if found.after is State.FAILED and (one.again or found.before is not State.FAILED):
+            first = found.before is not State.FAILED or found.resendable
+            if found.after is State.FAILED and (first or one.again):
                 failures.append((one, report, found))
+            elif found.after is not State.FAILED and found.before is State.FAILED:
+                arrivals.append(found)
+            elif one.again and found.before is found.after and self._resends.lanes:
+                arrivals.append(found._replace(before=State.FAILED))  # perhaps; it was merged before
         journal.merged(ids)
         journal.conflicted(conflicted)
         journal.never_sent(never_sent)
@@ -81,8 +77,9 @@ class Receipts:
         journal.unknown_status(unknown)
         journal.unmatched(len(strays) - unknown.total())
         self._unmatched.add(strays)
-        if failures:
-            self._follow(failures)
+        self._follow(failures)
+        for found in arrivals:
+            self._resends.revoke(found)
 
     def _follow(self, failures: Sequence[tuple[Arrived[StatusReport], Report, Merged]]) -> None:
         blocked = defaultdict[tuple[str, StandardError], list[str]](list)
@@ -95,7 +92,7 @@ class Receipts:
                 case NextStep.NOTHING | NextStep.WAIT:
                     pass
                 case NextStep.RESEND:
-                    self._again(found, error)
+                    self._resends.again(found, error.kind)
                 case NextStep.SUPPRESS:
                     self._suppressions.add(report.number, account=account, why=Why.UNREACHABLE)
                 case NextStep.SAFEGUARD:
@@ -104,12 +101,3 @@ class Receipts:
                     assert_never(unknown)
         for (account, error), numbers in blocked.items():
             self._watch.reported(account, error, numbers)
-
-    def _again(self, found: Merged, error: StandardError) -> None:
-        """Resend, but not what Redis has forgotten to be sent: it may have forgotten a resend, too."""
-        wait = resending.delay(error.kind, random.random())
-        if wait is None or found.never_sent:
-            return
-        new = self._resending.send(found, wait)
-        if new is not None:
-            journal.resent(found.id, new, error.code, wait)

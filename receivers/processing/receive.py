@@ -10,8 +10,6 @@ from typing import assert_never
 from cmqueue.errors import OutboxFull, OutboxRefused, OutboxUnavailable
 from cmqueue.inlet import TAKE_OVER, Inlet, Taken
 from cmqueue.outbox import Outbox
-from cmqueue.report import Merged
-from cmqueue.resend import resend_failed
 from cmqueue.suppression import Suppressions
 from config.errands import ErrandSettings
 from receivers.processing import journal
@@ -22,7 +20,8 @@ from receivers.processing.inbound import Inbound
 from receivers.processing.interaction import Interaction
 from receivers.processing.opt_out import Vocabulary
 from receivers.processing.reading import read
-from receivers.processing.receipts import Receipts, Resending
+from receivers.processing.receipts import Receipts
+from receivers.processing.resends import Resends
 from receivers.processing.status_report import StatusReport
 from receivers.processing.unreadable import Unreadable, Why
 from receivers.processing.watch import Slow, Watch
@@ -40,18 +39,12 @@ class Receive:
     name = "receive"
 
     def __init__(
-        self,
-        outbox: Outbox,
-        vocabulary: Vocabulary,
-        accounts: Accounts,
-        *,
-        resending: Resending,
-        slow: Slow,
+        self, outbox: Outbox, vocabulary: Vocabulary, accounts: Accounts, *, resends: Resends, slow: Slow
     ) -> None:
         suppressions = Suppressions(outbox)
         self._inlet = Inlet(outbox)
         self._receipts = Receipts(
-            outbox, accounts, suppressions=suppressions, watch=Watch(outbox, slow), resending=resending
+            outbox, accounts, suppressions=suppressions, watch=Watch(outbox, slow), resends=resends
         )
         self._correspondence = Correspondence(
             outbox, accounts, suppressions=suppressions, vocabulary=vocabulary
@@ -69,7 +62,7 @@ class Receive:
             self._handle(taken)
 
     def _handle(self, taken: Sequence[Taken], *, again: bool = False) -> None:
-        """Together where that goes well, else one by one: so each is done, set aside or left for later."""
+        """Together where that goes well, else in halves: in the end each is done, set aside or left."""
         try:
             self._work(taken, again=again)
         except (OutboxRefused, OutboxFull) as error:
@@ -85,8 +78,9 @@ class Receive:
                 return
         else:
             return
-        for one in taken:
-            self._handle([one], again=True)
+        half = len(taken) // 2
+        for part in (taken[:half], taken[half:]):
+            self._handle(part, again=True)
 
     def _work(self, taken: Sequence[Taken], *, again: bool) -> None:
         """All that they say. `again` says that they may have been worked on, and not to the end."""
@@ -128,8 +122,5 @@ def build(settings: ErrandSettings, outbox: Outbox) -> Receive:
         for partition in accounts.partitions(account):
             partition.slow("safeguard", seconds)
 
-    def resend(failed: Merged, seconds: float) -> str | None:
-        return resend_failed(outbox, failed, delay=seconds, most=settings.max_resends)
-
-    vocabulary, lanes = Vocabulary(settings.opt_out_words), settings.resend_failed or frozenset()
-    return Receive(outbox, vocabulary, accounts, resending=Resending(lanes, resend), slow=slow)
+    resends = Resends(outbox, settings.resend_failed or (), most=settings.max_resends)
+    return Receive(outbox, Vocabulary(settings.opt_out_words), accounts, resends=resends, slow=slow)

@@ -54,15 +54,13 @@ class Watch:
         return 0
 
     def _slow_down(self, account: str, at: str) -> None:
+        """Slow it, then write that down: a process that dies between the two leaves the next to slow it."""
         times = int(self._guarded(lambda: self._client.get(at + "times")) or 0)
         seconds = safeguard.slowed_for(times)
-        if not self._guarded(
-            lambda: self._client.set(at + "slowed", b"1", nx=True, px=round(seconds * 1000))
-        ):
-            return  # another process does it
         journal.slowed(account, seconds)
         self._slow(account, seconds)
         pipe = self._client.pipeline(transaction=False)
+        pipe.set(at + "slowed", b"1", px=round(seconds * 1000))
         pipe.set(at + "times", times + 1, px=round((seconds + safeguard.QUIET) * 1000))
         pipe.delete(at + "recent")
         self._guarded(pipe.execute)

@@ -12,15 +12,16 @@ from cmqueue import Outbox, Receipt, State
 from cmqueue.claim import Batch
 from cmqueue.event import Event, events_of
 from cmqueue.gate import Endpoint, GateRules
-from cmqueue.inlet import Brought, Form, Inlet, Kind
+from cmqueue.inlet import INLET, Brought, Form, Inlet, Kind
 from cmqueue.lane import Lane
-from cmqueue.report import Merged
+from cmqueue.partition import Partition
 from cmqueue.settlement import Settlement
 from cmqueue.state import Reason
+from cmqueue.status import Status
 from receivers.processing.accounts import Accounts
 from receivers.processing.opt_out import Vocabulary, Words
-from receivers.processing.receipts import Resending
 from receivers.processing.receive import Receive
+from receivers.processing.resends import Resends
 
 NUMBER = "0031600000001"
 OTHER = "0031600000002"
@@ -50,26 +51,23 @@ def inbound(text: str = "Hello", **changed: Any) -> bytes:
 
 
 class Desk:
-    """The errand of one process. `resent` and `slowed` are what it asked for."""
+    """The errand of one process, in which all lanes resend. `slowed` is what it asked for."""
 
-    def __init__(self, outbox: Outbox, words: dict[str, Words] | None = None) -> None:
+    def __init__(
+        self, outbox: Outbox, words: dict[str, Words] | None = None, *, resends: Resends | None = None
+    ) -> None:
         self.outbox = outbox
         self.client = outbox.scripts.client
         self.inlet = Inlet(outbox)
-        self.resent: list[tuple[str, float]] = []
         self.slowed: list[tuple[str, float]] = []
         self.logs: list[Any] = []
         self.errand = Receive(
             outbox,
             Vocabulary(words),
             Accounts(outbox, ["second"]),
-            resending=Resending(frozenset(), self._resend),
+            resends=resends or Resends(outbox, tuple(Lane), most=3),
             slow=lambda account, seconds: self.slowed.append((account, seconds)),
         )
-
-    def _resend(self, found: Merged, delay: float) -> str:
-        self.resent.append((found.id, delay))
-        return "resent"
 
     # --- what comes in -----------------------------------------------------------------------------------
 
@@ -79,11 +77,21 @@ class Desk:
         """Put requests into the inlet."""
         self.inlet.put([Brought(kind=kind, form=form, account=account, body=body) for body in bodies])
 
+    def bring_of_old(self, *requests: tuple[Kind, bytes]) -> None:
+        """Put requests into the inlet, which is empty, that came a minute ago."""
+        self.client.delete(INLET)  # its stream goes forward only
+        at = int(self.client.time()[0]) * 1000 - 60_000
+        for n, (kind, body) in enumerate(requests):
+            entry: dict[Any, Any] = {"v": "1", "k": kind, "f": Form.JSON, "a": "", "b": body}
+            self.client.xadd(INLET, entry, id=f"{at}-{n}")
+
     def run(self) -> None:
         """Run the errand once; its log lines are in `logs`."""
         with capture_logs() as logs:
-            self.errand.run(threading.Event())
-        self.logs += logs
+            try:
+                self.errand.run(threading.Event())
+            finally:
+                self.logs += logs
 
     def receive(self, *bodies: bytes, kind: Kind = Kind.STATUS, **where: Any) -> None:
         """Bring, and run until nothing waits."""
@@ -93,19 +101,20 @@ class Desk:
 
     # --- what is there -----------------------------------------------------------------------------------
 
-    def sent(self, number: str = NUMBER, *, resends: bool = False, **options: Any) -> Receipt:
+    def sent(self, number: str = NUMBER, **options: Any) -> Receipt:
         """A message that CM accepted."""
         account = options.pop("account", "default")
         receipt = self.outbox.enqueue(
             {"sender": "Acme", "to": number, "text": "hi"}, account=account, **options
         )
-        partition = self.outbox.registry.partition(account)
+        partition = Partition(self.outbox.scripts, receipt.id[:2])
         batch, _ = partition.claim(receipt.id[:20], tuple(Lane), lease=60)
         assert isinstance(batch, Batch)
         partition.mark(batch.id, lease=60, earliest_expiry=0)
         accepted = Settlement(State.ACCEPTED, Reason.ACCEPTED, parts=1)
-        fates = [accepted] * len(batch.jobs)
-        partition.settle(batch.id, fates, Endpoint("answered"), GateRules(), resends=resends)
+        partition.settle(
+            batch.id, [accepted] * len(batch.jobs), Endpoint("answered"), GateRules(), resends=True
+        )
         return receipt
 
     def subscribe(self, *accounts: str) -> None:
@@ -126,6 +135,16 @@ class Desk:
 
     def state(self, receipt: Receipt) -> State | None:
         return self.outbox.states([receipt.id])[0]
+
+    def resent(self, receipt: Receipt) -> Status | None:
+        """The message that is sent in the place of another."""
+        status = self.outbox.status(receipt.id)
+        assert status is not None
+        return None if status.resent_as is None else self.outbox.status(status.resent_as)
+
+    def due(self, id: str) -> float:
+        """When a scheduled message goes, in seconds since 1970."""
+        return float(self.client.zscore(f"cmq:{{{id[:2]}}}:due", id[2:]) or 0) / 1000
 
     def told(self, *names: str) -> list[dict[str, Any]]:
         """The log lines of these events, without their level."""

@@ -10,12 +10,14 @@ from desk import NUMBER, OTHER, Desk, inbound, report
 
 from cmqueue import Outbox, State
 from cmqueue.inlet import INLET, UNREADABLE, Form, Kind
+from cmqueue.lane import Lane
 from cmqueue.suppression import Suppressions, Why
 from cmqueue.unmatched import STREAM, Unmatched
 from config.errands import ErrandSettings
 from demo.valkey import RunningServer, running
 from receivers.processing.journal import IDS_PER_LINE
 from receivers.processing.receive import build
+from receivers.processing.resends import Resends
 
 ABSENT, NETWORK, BARRED, UNLISTED, LIMIT, BLOCKED = 24, 25, 23, 37, 47, 28
 
@@ -83,7 +85,7 @@ def test_a_conflict_is_told(desk: Desk) -> None:
     assert [{"event": "receipt.conflicted", "count": 1, "ids": [receipt.id]}] == desk.told(
         "receipt.conflicted"
     )
-    assert [] == desk.resent
+    assert desk.resent(receipt) is None
 
 
 def test_a_report_of_what_waits_is_an_alarm(desk: Desk) -> None:
@@ -134,7 +136,7 @@ def test_an_unknown_standard_error_is_kept_raw(desk: Desk) -> None:
     status = desk.outbox.status(receipt.id)
     assert status is not None
     assert (State.FAILED, 999) == (status.state, status.code)
-    assert [] == desk.resent
+    assert desk.resent(receipt) is None
 
 
 def test_what_cannot_be_read_stops_nothing(desk: Desk) -> None:
@@ -149,16 +151,16 @@ def test_what_cannot_be_read_stops_nothing(desk: Desk) -> None:
     assert 3 == desk.client.xlen(UNREADABLE)
 
 
-class _Poisoned(Desk):
+class _Poisoned(Resends):
     """Resending raises what nobody foresaw."""
 
-    def _resend(self, *_: object) -> str:
+    def again(self, *_: object) -> None:
         raise ZeroDivisionError(NUMBER)
 
 
 def test_what_nobody_foresaw_stops_nothing(outbox: Outbox) -> None:
     """The entry that raises is set aside, its neighbours are done, and the log does not hold its words."""
-    desk = _Poisoned(outbox)
+    desk = Desk(outbox, resends=_Poisoned(outbox, tuple(Lane), most=3))
     receipts = [desk.sent() for _ in range(3)]
 
     desk.receive(
@@ -255,10 +257,35 @@ def test_a_passing_failure_is_resent(desk: Desk, error: int, least: float, most:
 
     desk.receive(*[report(receipt.reference, NUMBER, 3, error)] * 3)
 
-    ((id, delay),) = desk.resent
-    assert receipt.id == id
-    assert least < delay < most
-    assert ["resent"] == [line["new"] for line in desk.told("message.resent_as_new")]
+    new = desk.resent(receipt)
+    assert new is not None
+    assert State.SCHEDULED is new.state
+    assert least < desk.due(new.id) - desk.client.time()[0] < most
+    assert 2 == desk.outbox.audit().enqueued
+
+
+def test_the_settings_say_which_lanes_resend(desk: Desk) -> None:
+    """As a worker has them; no lane where they say nothing."""
+    for lanes, resent in (("", False), ("normal,bulk", True)):
+        settings = ErrandSettings.from_env({"CMQUEUE_RESEND_FAILED": lanes})
+        desk.errand = build(settings, desk.outbox)
+        receipt = desk.sent()
+        desk.receive(report(receipt.reference, NUMBER, 3, NETWORK))
+
+        assert resent == (desk.resent(receipt) is not None)
+    assert desk.outbox.audit().balanced
+
+
+def test_what_arrives_after_all_is_not_resent(desk: Desk) -> None:
+    """A failure was wrong: the new message is cancelled."""
+    receipt = desk.sent()
+    desk.receive(report(receipt.reference, NUMBER, 3, NETWORK))
+
+    desk.receive(report(receipt.reference, NUMBER, 2))
+
+    new = desk.resent(receipt)
+    assert new is not None
+    assert State.CANCELLED is new.state
 
 
 @pytest.mark.parametrize("error", [0, 5, 7, 20, 27, 29, 30, 31, 33, 999])
@@ -268,24 +295,7 @@ def test_other_failures_are_not_resent(desk: Desk, error: int) -> None:
 
     desk.receive(report(receipt.reference, NUMBER, 3, error))
 
-    assert [] == desk.resent
-
-
-def test_a_lane_that_resends_gets_a_new_message(desk: Desk) -> None:
-    """Scheduled and linked, by a worker's own settings; taken back where the old one arrives after all."""
-    settings = ErrandSettings.from_env({"CMQUEUE_RESEND_FAILED": "normal,bulk"})
-    desk.errand = build(settings, desk.outbox)
-    receipt = desk.sent(resends=True)
-
-    desk.receive(*[report(receipt.reference, NUMBER, 3, NETWORK)] * 2)
-
-    old = desk.outbox.status(receipt.id)
-    assert old is not None
-    assert old.resent_as is not None
-    assert [State.FAILED, State.SCHEDULED] == desk.outbox.states([receipt.id, old.resent_as])
-    desk.receive(report(receipt.reference, NUMBER, 2))
-    assert [State.DELIVERED, State.CANCELLED] == desk.outbox.states([receipt.id, old.resent_as])
-    assert desk.outbox.audit().balanced
+    assert desk.resent(receipt) is None
 
 
 def test_what_waits_is_not_resent(desk: Desk) -> None:
@@ -294,28 +304,20 @@ def test_what_waits_is_not_resent(desk: Desk) -> None:
 
     desk.receive(report(receipt.reference, NUMBER, 3, NETWORK))
 
-    assert [] == desk.resent
+    assert desk.resent(receipt) is None
 
 
 def test_a_report_that_was_not_finished_is_followed_again(desk: Desk) -> None:
     """A process died between merging and its consequences: whoever takes over catches up."""
     receipt = desk.sent()
-    desk.receive(report(receipt.reference, NUMBER, 3, NETWORK))
-    desk.resent.clear()
-    entry = {
-        "v": "1",
-        "k": Kind.STATUS,
-        "f": Form.JSON,
-        "a": "",
-        "b": report(receipt.reference, NUMBER, 3, NETWORK),
-    }
-    before = int(desk.client.time()[0]) * 1000 - 60_000
-    desk.client.delete(INLET)
-    desk.client.xadd(INLET, entry, id=f"{before}-0")  # it came a minute ago
+    told = report(receipt.reference, NUMBER, 3, BARRED)
+    desk.receive(told)
+    Suppressions(desk.outbox).remove(NUMBER)
+    desk.bring_of_old((Kind.STATUS, told))
 
     desk.run()
 
-    assert [receipt.id] == [id for id, *_ in desk.resent]
+    assert 1 == len(Suppressions(desk.outbox).of(NUMBER))
 
 
 def test_no_number_and_no_secret_in_the_log(desk: Desk) -> None:

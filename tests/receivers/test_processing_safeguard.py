@@ -6,6 +6,10 @@ import pytest
 from desk import NUMBER, Desk, report
 
 from cmqueue import Outbox
+from cmqueue.hold import holds
+from config.errands import ErrandSettings
+from demo.valkey import RunningServer
+from receivers.processing.receive import build
 from receivers.processing.safeguard import LONGEST, RECIPIENTS, slowed_for
 
 LIMIT, BLOCKED = 47, 28
@@ -110,3 +114,18 @@ def _again(desk: Desk) -> Desk:
 def test_the_longest() -> None:
     """A quarter of an hour, however long it has gone on."""
     assert LONGEST == slowed_for(10_000)
+
+
+def test_all_of_the_account_is_slowed(valkey: RunningServer) -> None:
+    """The errand as a worker has it: each shard's partition is held, and says why; no other account's is."""
+    settings = ErrandSettings.from_env({"CMQUEUE_REDIS_URL": valkey.url, "CMQUEUE_SHARDS": "2"})
+    with Outbox(settings) as outbox:
+        outbox.scripts.client.flushall()
+        desk = Desk(outbox)
+        desk.errand = build(settings, outbox)
+        outbox.registry.partition("default", 1)
+        outbox.registry.partition("second")
+
+        _fail(desk, RECIPIENTS)
+
+        assert [("default", "stopped:safeguard")] * 2 == [(hold.account, hold.why) for hold in holds(outbox)]

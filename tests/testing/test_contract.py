@@ -504,3 +504,79 @@ def test_the_books_balance(world: World) -> None:
         "balanced": True,
         "problems": [],
     } == audit.as_json()
+
+
+# --- hearing of them ---------------------------------------------------------------------------------------
+
+
+def told(world: World, subscriber: str = "shop", **options: Any) -> list[tuple[str, str | None, str | None]]:
+    """The events that a subscriber has not heard of: type, message and client reference."""
+    return [
+        (event.type, event.message, event.client_reference)
+        for event in world.outbox.events(subscriber, wait=0, **options)
+    ]
+
+
+def test_what_becomes_of_a_message_is_told(world: World) -> None:
+    """From the first call as a subscriber on, once, with what the caller gave; not that it was enqueued."""
+    world.outbox.enqueue(HELLO)
+    assert [] == told(world)
+    first = world.outbox.enqueue(HELLO, client_reference="order-1", send_at=LATER)
+    second = world.outbox.enqueue(HELLO)
+    world.outbox.cancel(first.id)
+    world.settle(lambda known: DOUBTED if known == second.id else REJECTED)
+
+    events = told(world)
+    assert ("message.cancelled", first.id, "order-1") == events[0]
+    assert {"message.cancelled", "message.ambiguous", "message.rejected"} == {type for type, _, _ in events}
+    assert ("message.ambiguous", second.id, None) in events
+    assert [] == told(world)
+
+
+def test_an_event_s_facts(world: World) -> None:
+    """State, reason, CM's code, lane and account are the status's."""
+    told(world)
+    receipt = world.outbox.enqueue(HELLO, lane="urgent", metadata={"shop": 1}, campaign="sale")
+    told(world)
+    world.settle(lambda _: REJECTED)
+
+    (event,) = world.outbox.events("shop", wait=0)
+    status = status_of(world, receipt.id)
+    assert ("rejected", "rejected", 303, "urgent", "default", "queued", {"shop": 1}, "sale") == (
+        event.state, event.reason, event.code, event.lane, event.account, event.before, event.metadata,
+        event.campaign,
+    )  # fmt: skip
+    assert status.history[-1].at == event.at
+
+
+def test_each_subscriber_hears_all_that_it_asks_for(world: World) -> None:
+    """By type or pattern, each in its own time."""
+    world.outbox.enqueue(HELLO)
+    assert [[], []] == [told(world, "all"), told(world, "some", types=["message.rejected"])]
+    second = world.outbox.enqueue(HELLO, send_at=LATER)
+    world.outbox.cancel(second.id)
+    world.settle(lambda _: REJECTED)
+
+    assert ["message.cancelled", "message.rejected"] == [type for type, _, _ in told(world, "all")]
+    assert ["message.rejected"] == [type for type, _, _ in told(world, "some", types=["message.rejected"])]
+
+
+def test_a_loop_that_is_left_hears_the_last_again(world: World) -> None:
+    """Nobody knows whether it was handled."""
+    world.outbox.enqueue(HELLO)
+    told(world)
+    for _ in range(2):
+        world.outbox.cancel(world.outbox.enqueue(HELLO, send_at=LATER).id)
+
+    for first in world.outbox.events("shop", wait=0):  # noqa: B007 - it is asked for below
+        break
+    again = [event.id for event in world.outbox.events("shop", wait=0)]
+    assert (2, first.id) == (len(again), again[0])
+
+
+def test_an_event_s_name_is_checked(world: World) -> None:
+    """At once, not when the first is asked for."""
+    with pytest.raises(ValueError, match="no event is called"):
+        world.outbox.events("shop", types=["message.sent"])
+    with pytest.raises(ValueError, match="must be"):
+        world.outbox.events("")
