@@ -23,13 +23,12 @@ from cmqueue.event_types import ALL, types_of
 from cmqueue.job import UnknownFormat
 from cmqueue.log import log
 from cmqueue.row import given_with
-from cmqueue.trimming import _GO, stream_of
+from cmqueue.subscribers import SUBSCRIBERS, make_groups
+from cmqueue.trimming import UNREAD_GOES, stream_of
 
 if TYPE_CHECKING:
     from cmqueue.outbox import Outbox
 
-#: Every group that was ever begun: one that is listed here misses nothing of a partition that is made later.
-SUBSCRIBERS = "cmq:subscribers"
 TAKE_OVER_SECONDS = 60.0
 OPEN_EVERY = 1.0
 LOOK_EVERY = 1.0  #: for entries of readers that were lost
@@ -112,17 +111,7 @@ class Subscription:
         return self
 
     def _make(self, codes: Sequence[str], begin: str) -> None:
-        client = self._outbox.scripts.client
-
-        def make() -> None:
-            pipe = client.pipeline(transaction=False)
-            for code in codes:
-                pipe.xgroup_create(stream_of(code), self.group, id=begin, mkstream=True)
-            for result in pipe.execute(raise_on_error=False):
-                if isinstance(result, Exception) and not str(result).startswith("BUSYGROUP"):
-                    raise result
-
-        self._outbox.scripts.guarded(make)
+        make_groups(self._outbox.scripts, [(code, self.group) for code in codes], begin)
 
     def end(self) -> None:
         """End the subscription for all its readers, which must have stopped: what was not read is gone.
@@ -136,7 +125,7 @@ class Subscription:
             pipe.srem(SUBSCRIBERS, self.group)
             for code in self._outbox.registry.known():
                 pipe.xgroup_destroy(stream_of(code), self.group)
-                pipe.eval(_GO, 1, stream_of(code))
+                pipe.eval(UNREAD_GOES, 1, stream_of(code))
             for result in pipe.execute(raise_on_error=False):
                 # A partition without a stream has no group either.
                 if isinstance(result, Exception) and not _says_missing(result):
