@@ -19,14 +19,15 @@ from pathlib import Path
 
 from rich.console import Console
 
+from chaos.answers import ANSWERS
 from chaos.crashes import CRASHES
 from chaos.endpoint import ENDPOINT
 from chaos.outages import OUTAGES
 from chaos.reckoning import Reckoning
 from chaos.scenario import RATE, Outcome, Scenario, play
-from chaos.table import TABLE_WIDTH, table
+from chaos.table import TABLE_WIDTH, doubts, table
 
-SCENARIOS = {scenario.name: scenario for scenario in (*CRASHES, *OUTAGES, *ENDPOINT)}
+SCENARIOS = {scenario.name: scenario for scenario in (*CRASHES, *OUTAGES, *ENDPOINT, *ANSWERS)}
 ONE_SECONDS = 600.0
 JOBS = 2
 
@@ -61,6 +62,8 @@ def main() -> int:
         arguments.json.write_text(json.dumps([outcome.as_json() for outcome in outcomes], indent=1))
     minutes = (time.monotonic() - began) / 60
     console.print(table(outcomes, f"seed {arguments.seed}, {minutes:.1f} minutes"))
+    if (in_doubt := doubts(outcomes)) is not None:
+        console.print(in_doubt)
     for outcome in outcomes:
         for problem in outcome.books.problems:
             console.print(f"{outcome.scenario}: {problem}", style="red", markup=False)

@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from demo.programs import ROOT, TOKEN
@@ -104,9 +105,16 @@ class Worker:
 class Fleet:
     """All workers that a scenario ever had. `problems` collects what they did that they must not."""
 
-    def __init__(self, redis_url: str, broker_url: str, endpoint: str, logs: Path) -> None:
+    def __init__(
+        self,
+        redis_url: str,
+        broker_url: str,
+        endpoint: str,
+        logs: Path,
+        more: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("CMQUEUE_")}
-        self._environment = kept | QUICK | {
+        self._environment = kept | QUICK | dict(more) | {
             "CMQUEUE_REDIS_URL": redis_url,
             "CMQUEUE_BROKER_URL": broker_url,
             "CMQUEUE_ENDPOINT": endpoint,

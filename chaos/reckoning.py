@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -10,11 +11,14 @@ from chaos.fleet import Fleet
 from cmqueue import Guarantee, Outbox, State
 from cmqueue.identity import tail_of
 from cmqueue.row import Row
+from cmqueue.state import Reason
 from sandbox.running import SandboxClient
 
 #: Lines that no fault from outside may bring about: an error of our own, or Redis that forgot.
 ALARMS = ("drain.failed", "sweep.failed", "outbox.rows_missing", "outbox.rolled_back")
+SENT = (State.ACCEPTED, State.DELIVERED, State.FAILED, State.READ)
 CERTAINLY_UNSENT = (State.EXPIRED, State.CANCELLED, State.SUPPRESSED)
+_PROOFS = (Reason.RECEIPT, Reason.TRANSACTION, Reason.LATE_ANSWER)
 _MOST_NAMED = 3
 _MILLISECOND = 0.001  #: the sandbox cuts its times there
 
@@ -30,6 +34,8 @@ class Reckoning:
     unrecorded: int = 0
     unknown: int = 0
     states: dict[str, int] = field(default_factory=dict)
+    #: by guarantee: what became of the messages that were in doubt, see `_doubts`
+    doubts: dict[str, dict[str, int]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
     def blame(self, what: str, ids: list[str]) -> int:
@@ -75,6 +81,12 @@ def reckon(
         messages=len(rows),
         unknown=states[State.UNKNOWN],
         states={state.value: count for state, count in sorted(states.items())},
+        doubts={
+            guarantee.value: _doubts(
+                [(row, taken[id]) for id, row in rows.items() if row.guarantee is guarantee]
+            )
+            for guarantee in Guarantee
+        },
     )
     audit = outbox.audit()
     if not audit.balanced:
@@ -83,7 +95,7 @@ def reckon(
     found.lost += found.blame("have an id but no row", [id for id in enqueued if id not in rows])
     found.lost += found.blame("were sent and have no row", [id for id in taken if id not in rows])
     found.lost += found.blame(
-        "are accepted by our books and never came", _those(rows, taken, (State.ACCEPTED,), came=False)
+        "are accepted by our books and never came", _those(rows, taken, SENT, came=False)
     )
     found.lost += found.blame("wait for ever", [id for id, row in rows.items() if not row.state.finished])
     found.blame(
@@ -102,6 +114,29 @@ def reckon(
         for line in worker.lines(*ALARMS):
             found.problems.append(f"{worker.log.name}: {line['event']} {line.get('frames', '')}"[:400])
     return found
+
+
+def _doubts(rows: Sequence[tuple[Row, int]]) -> dict[str, int]:
+    """Of rows, each with how often it came: those that were in doubt, and how it ended.
+
+    `settled` are those that CM has by our books too; by what, where they were not sent again. `needless`: of
+    those that were, CM had the first already.
+    """
+    found = Counter[str](dict.fromkeys(("doubted", "settled", "resent", "needless", "unknown"), 0))
+    found.update(dict.fromkeys((reason.text for reason in _PROOFS), 0))
+    for row, times in rows:
+        if not any(entry.state is State.AMBIGUOUS for entry in row.history):
+            continue
+        resent = any(entry.reason is Reason.RESENT for entry in row.history)
+        proof = next((entry.reason for entry in row.history if entry.reason in _PROOFS), None)
+        found["doubted"] += 1
+        found["settled"] += row.state in SENT
+        found["unknown"] += row.state is State.UNKNOWN
+        found["resent"] += resent
+        found["needless"] += resent and times > 1
+        if proof is not None and not resent:
+            found[proof.text] += 1
+    return dict(found)
 
 
 def _those(rows: dict[str, Row], taken: Counter[str], states: tuple[State, ...], *, came: bool) -> list[str]:

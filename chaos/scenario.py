@@ -7,15 +7,20 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from chaos.receiver import WayBack
 from chaos.reckoning import Reckoning
 from chaos.stage import ALWAYS, Stage, staged
 
 RATE = 150.0  #: messages a second
+SETTLED = 0.99  #: of the doubts at at_most_once, where the way back tells of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """`happen` is one round. `certain`: no message may end unknown of it. `limit`: seconds to recover."""
+    """`happen` is one round. `certain`: no message may end unknown of it. `limit`: seconds to recover.
+
+    `settles`: of the messages in doubt at at_most_once nearly all end accepted or better.
+    """
 
     name: str
     happen: Callable[[Stage], None]
@@ -26,6 +31,8 @@ class Scenario:
     options: tuple[str, ...] = ALWAYS
     own_broker: bool = False
     proxied: bool = False
+    way_back: WayBack | None = None
+    settles: bool = False
 
 
 @dataclass(slots=True)
@@ -63,6 +70,7 @@ def play(scenario: Scenario, seed: int, rounds: int | None = None, rate: float =
         own_broker=scenario.own_broker,
         proxied=scenario.proxied,
         rate=rate,
+        way_back=scenario.way_back,
     ) as stage:
         stage.fleet.await_up(*[stage.fleet.start() for _ in range(scenario.workers)])
         stage.load.start()
@@ -76,6 +84,10 @@ def play(scenario: Scenario, seed: int, rounds: int | None = None, rate: float =
             problems.append(
                 f"{outcome.books.unknown} ended unknown, though the endpoint answered every request"
             )
+        if scenario.settles:
+            doubts = outcome.books.doubts["at_most_once"]
+            if not doubts["doubted"] or doubts["settled"] < SETTLED * doubts["doubted"]:
+                problems.append(f"of the doubts at at_most_once too few were settled: {doubts}")
         if scenario.limit is not None and (outcome.recovery or 0) > scenario.limit:
             problems.append(f"recovery took {outcome.recovery} s, more than {scenario.limit:g} s")
         stage.problems = problems  # the same list: the stage adds where the logs are

@@ -23,9 +23,11 @@ import redis
 from chaos.fleet import Fleet, Worker
 from chaos.load import Load
 from chaos.proxy import Proxy, between
+from chaos.receiver import WayBack, receiving
 from chaos.reckoning import Reckoning, Witness, reckon
 from cmqueue import Lane, Message, Outbox, State
 from cmqueue.errors import OutboxUnavailable
+from cmqueue.inlet import INLET
 from cmqueue.partition import Partition
 from cmqueue.settings import LibrarySettings
 from demo.programs import TOKEN
@@ -159,6 +161,7 @@ class Stage:
         end = time.monotonic() + DRAIN_SECONDS
         while not self.within(2, self.drained, every=0.2) and time.monotonic() < end:
             self.resume_lanes()
+        self._await_reports()
         self.problems += self.fleet.deserters()
         self.fleet.end()
         found = reckon(self.outbox, self.witness, self.fleet, self.sandbox, self.load.ids)
@@ -166,6 +169,13 @@ class Stage:
         if self.load.problem:
             found.problems.append(self.load.problem)
         return found
+
+    def _await_reports(self) -> None:
+        """What the sandbox still has to tell comes in, and is merged."""
+        self.sandbox.wait_until_told(DRAIN_SECONDS)
+        client = self.outbox.scripts.client
+        if not self.within(DRAIN_SECONDS, lambda: not client.xlen(INLET)):
+            self.problems.append("reports that were taken are not merged")
 
 
 class Watch(threading.Thread):
@@ -207,6 +217,7 @@ def staged(
     proxied: bool = False,
     rate: float,
     latency: str = "uniform:20-300",
+    way_back: WayBack | None = None,
 ) -> Iterator[Stage]:
     """A stage, all of it ended afterwards. The workers' logs stay in /tmp if it had problems."""
     with ExitStack() as stack:
@@ -216,14 +227,27 @@ def staged(
         server = stack.enter_context(running_server(*options))
         broker = stack.enter_context(running_server(*NO_FILE)) if own_broker else server
         proxy = stack.enter_context(between(server.port))
-        sandbox = stack.enter_context(running(token=[TOKEN], seed=seed, keep=60_000, latency=latency))
+        visible_after = None if way_back is None else way_back.visible_after
+        sandbox = stack.enter_context(
+            running(token=[TOKEN], seed=seed, keep=60_000, latency=latency, transactions=visible_after)
+        )
         outbox = stack.enter_context(
             Outbox(
                 LibrarySettings.from_env({"CMQUEUE_REDIS_URL": server.url, "CMQUEUE_BROKER_URL": broker.url})
             )
         )
         url = proxy.url if proxied else server.url
-        fleet = Fleet(url, broker.url if own_broker else url, sandbox.endpoint, logs)
+        if way_back is not None and way_back.reports:
+            status_url = stack.enter_context(receiving(server.url, logs))
+            sandbox.webhooks(status_url=status_url, **way_back.webhooks)
+        asked = {}
+        if visible_after is not None:
+            # The windows are 40 times shorter than the default ones: so much faster is asked.
+            asked = {
+                "CMQUEUE_TRANSACTIONS_URL": sandbox.transactions,
+                "CMQUEUE_TRANSACTIONS_PER_SECOND": "100",
+            }
+        fleet = Fleet(url, broker.url if own_broker else url, sandbox.endpoint, logs, asked)
         stack.callback(fleet.end)
         load = Load(outbox, Random(f"{seed}/{name}/load"), rate)
         stack.callback(load.stop)

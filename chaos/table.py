@@ -10,6 +10,39 @@ from rich.table import Table
 from chaos.scenario import Outcome
 
 TABLE_WIDTH = 122
+_DOUBTS = (
+    "doubted",
+    "settled",
+    "receipt",
+    "transaction",
+    "late_answer",
+    "resent",
+    "needless",
+    "unknown",
+)
+
+
+def doubts(outcomes: Sequence[Outcome]) -> Table | None:
+    """What became of messages in doubt, where anything told of them; None where nothing did."""
+    found = Table(title="messages in doubt", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("scenario", "guarantee"):
+        found.add_column(heading, no_wrap=True)
+    for heading in (
+        "in doubt",
+        "settled",
+        "by report",
+        "by API",
+        "by late\nanswer",
+        "sent again",
+        "of these\nneedlessly",
+        "left\nunknown",
+    ):
+        found.add_column(heading, justify="right", no_wrap=True)
+    for outcome in outcomes:
+        for guarantee, counts in outcome.books.doubts.items():
+            if counts["receipt"] + counts["transaction"]:
+                found.add_row(outcome.scenario, guarantee, *(f"{counts[name]:,}" for name in _DOUBTS))
+    return found if found.row_count else None
 
 
 def table(outcomes: Sequence[Outcome], title: str) -> Table:

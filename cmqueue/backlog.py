@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cmqueue.calls import readiness
+from cmqueue.subscribers import stream_of
 from cmqueue.subscription import TAKE_OVER_SECONDS
-from cmqueue.trimming import Place, stream_of
+from cmqueue.trimming import Place
 
 if TYPE_CHECKING:
     from cmqueue.outbox import Outbox

@@ -22,7 +22,7 @@ from cmqueue.keyring import Keyring
 from cmqueue.log import log
 from cmqueue.partition import REGISTRY, Partition
 from cmqueue.settings import DEFAULT_ACCOUNT, LibrarySettings
-from cmqueue.subscribers import listen
+from cmqueue.subscribers import begin_in
 
 # Gives the partition ARGV[1] the number that it has, else the first free one of ARGV[3] from ARGV[2] on.
 # Returns all there are: name, number, …
@@ -126,7 +126,7 @@ class Registry:
         if code in self.contested:
             problem = f"two accounts hold the partition {code}, since Redis lost its registry"
             raise OutboxUnavailable(problem, maybe_enqueued=True)  # an earlier chunk perhaps
-        listen(self._scripts, code)
+        begin_in(self._scripts, code)
         return Partition(self._scripts, code)
 
     def partition_for(self, account: str, seed: bytes) -> Partition:

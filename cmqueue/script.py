@@ -16,6 +16,10 @@ KEYS = {
         *_CONTENT,
     ),
     "slow": ("counts", "gate"),
+    "forget": (
+        *("counts", "events", "leases", "due", "doubt", "kept", "jobs", "sent", "sent_until", "withdrawn"),
+        *_CONTENT,
+    ),
     "resend": ("counts", "buckets", "due", "jobs", "sent", "sent_until", *_CONTENT),
     "suppress": ("counts", "suppressed"),
     "mark": (

@@ -8,6 +8,7 @@ from typing import Any
 
 from cmqueue.lane import Guarantee, Lane
 from cmqueue.row import Entry, Row, iso
+from cmqueue.standard_error import standard_error
 from cmqueue.standing import Standing
 from cmqueue.state import State
 
@@ -88,7 +89,7 @@ class Status:
             ],
         }
 
-    def explain(self) -> str:  # noqa: C901 - a table of states, one line each
+    def explain(self) -> str:  # noqa: C901, PLR0912 - a table of states, one line each
         """One or two sentences: where the message is, why, and what moves it next."""
         place = self.standing
         when = iso(place.at_ms // 1000) if place.at_ms else ""
@@ -112,6 +113,12 @@ class Status:
                 )
             case State.ACCEPTED:
                 said = f"CM accepted it for a delivery attempt, in {self.parts} part(s)."
+            case State.DELIVERED | State.READ:
+                said = f"CM reports that it was {self.state}."
+            case State.FAILED:
+                said = f"CM reports that it failed: {self._failure()}."
+                if self.resent_as:
+                    said += f" Message {self.resent_as} was sent in its place."
             case State.DEAD | State.UNKNOWN:
                 said = f"It ended {self.state}: {self._why()}. It can be redriven" + (
                     f" until {when}." if when else "."
@@ -122,6 +129,14 @@ class Status:
         if not self.state.finished:
             said += f" It expires at {iso(self.expires_at)}."
         return said
+
+    def _failure(self) -> str:
+        """What CM's standard error means, of a message that failed."""
+        code = self.history[-1].code
+        error = standard_error(code)
+        if error is None:
+            return f"standard error {code}, which nobody has documented" if code else "it does not say why"
+        return f"{error.meaning} (standard error {code})"
 
     def _why(self) -> str:
         last = self.history[-1]

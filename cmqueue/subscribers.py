@@ -1,42 +1,36 @@
-"""Who listens to events: the list of groups that were begun, and their places in a partition's stream."""
+"""Who subscribes to events: the groups that every partition's stream has, also of one that is made later."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Sequence
+
+import redis
 
 from cmqueue.connection import Scripts
-from cmqueue.errors import OutboxUnavailable
-from cmqueue.log import log
-from cmqueue.trimming import stream_of
 
 #: Every group that was ever begun: one that is listed here misses nothing of a partition that is made later.
 SUBSCRIBERS = "cmq:subscribers"
 
 
-def make_groups(scripts: Scripts, places: Iterable[tuple[str, str]], begin: str) -> None:
-    """Make groups that are not there yet, each (partition, group), from the entry `begin` on: `0` or `$`."""
+def stream_of(partition: str) -> str:
+    """The stream of the events of the partition with this code."""
+    return f"cmq:{{{partition}}}:events"
 
-    def make() -> None:
-        pipe: Any = scripts.client.pipeline(transaction=False)
-        for code, group in places:
+
+def begin_in(scripts: Scripts, partition: str) -> None:
+    """Let all subscribers hear of a partition from its first message on. Raises OutboxUnavailable."""
+    client = scripts.client
+    groups = scripts.guarded(lambda: client.smembers(SUBSCRIBERS))
+    if groups:
+        scripts.guarded(lambda: make(client, [partition], sorted(groups), "0"))
+
+
+def make(client: redis.Redis, partitions: Sequence[str], groups: Sequence[str | bytes], begin: str) -> None:
+    """Make the groups that are not there yet, and the streams with them; `begin` is "0" or "$"."""
+    pipe = client.pipeline(transaction=False)
+    for code in partitions:
+        for group in groups:
             pipe.xgroup_create(stream_of(code), group, id=begin, mkstream=True)
-        for result in pipe.execute(raise_on_error=False):
-            if isinstance(result, Exception) and not str(result).startswith("BUSYGROUP"):
-                raise result
-
-    places = list(places)
-    if places:
-        scripts.guarded(make)
-
-
-def listen(scripts: Scripts, code: str) -> None:
-    """Let all subscribers hear of a partition from its first event on, also those that are away.
-
-    Raises nothing: those that are there look for new partitions each second.
-    """
-    try:
-        names = scripts.guarded(lambda: scripts.client.smembers(SUBSCRIBERS))
-        make_groups(scripts, [(code, name.decode()) for name in names], "0")
-    except OutboxUnavailable as error:
-        log.warning("subscribers.unprepared", partition=code, problem=error.problem)
+    for result in pipe.execute(raise_on_error=False):
+        if isinstance(result, Exception) and not str(result).startswith("BUSYGROUP"):
+            raise result

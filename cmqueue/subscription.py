@@ -23,8 +23,8 @@ from cmqueue.event_types import ALL, types_of
 from cmqueue.job import UnknownFormat
 from cmqueue.log import log
 from cmqueue.row import given_with
-from cmqueue.subscribers import SUBSCRIBERS, make_groups
-from cmqueue.trimming import UNREAD_GOES, stream_of
+from cmqueue.subscribers import SUBSCRIBERS, make, stream_of
+from cmqueue.trimming import UNREAD_GOES
 
 if TYPE_CHECKING:
     from cmqueue.outbox import Outbox
@@ -111,7 +111,8 @@ class Subscription:
         return self
 
     def _make(self, codes: Sequence[str], begin: str) -> None:
-        make_groups(self._outbox.scripts, [(code, self.group) for code in codes], begin)
+        client = self._outbox.scripts.client
+        self._outbox.scripts.guarded(lambda: make(client, codes, [self.group], begin))
 
     def end(self) -> None:
         """End the subscription for all its readers, which must have stopped: what was not read is gone.

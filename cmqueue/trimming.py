@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cmqueue.log import log
 from cmqueue.settings import DAY
+from cmqueue.subscribers import stream_of
 
 if TYPE_CHECKING:
     from cmqueue.outbox import Outbox
@@ -81,11 +82,6 @@ def boundary(readings: Sequence[Reading], now_ms: int, kept_ms: int) -> Boundary
     """Up to where a stream may be cut. Without a group that reads it nothing is acknowledged."""
     needed = min((reading.first_needed for reading in readings), default=Place(0, 0))
     return Boundary(needed, Place(max(now_ms - kept_ms, 0), 0))
-
-
-def stream_of(partition: str) -> str:
-    """The key of a partition's events, by its code."""
-    return f"cmq:{{{partition}}}:events"
 
 
 def trim(outbox: Outbox, *, kept_seconds: float = KEPT_SECONDS, idle_seconds: float = IDLE_SECONDS) -> int:

@@ -16,9 +16,12 @@ TOTAL = 10_000
 URGENT = 300
 INTAKE = 1_000
 SINGLES = 4  # expired, cancelled, scheduled, and the one with a key
+STOPPED = 3  # to the phone that replies STOP to the one before them
 BROADCAST = 6_000
-DISTINCT = TOTAL - URGENT - INTAKE - SINGLES - BROADCAST
+DISTINCT = TOTAL - URGENT - INTAKE - SINGLES - 1 - STOPPED - BROADCAST
 BAD_NUMBERS = 5
+STOPPING = "00316000070005"
+STOPPED_AFTER = 5.0  #: seconds until they are due: time for the reply to come, and be read
 REJECTED_BY_CM = "0031600009303"  # one of the sandbox's magic numbers
 
 
@@ -67,7 +70,18 @@ def enqueue_most(outbox: Outbox, intake: Program) -> Enqueued:
     done.duplicates += broadcast.duplicates
 
     done.add("through the HTTP intake", _through_intake(intake))
+    welcome = Message(sender="Acme", to=STOPPING, text="Welcome. Reply STOP to hear no more.")
+    outbox.enqueue(welcome, lane="urgent")
+    done.add("to a phone that replies STOP", 1)
     return done
+
+
+def enqueue_offers(outbox: Outbox, done: Enqueued) -> None:
+    """What waits for the phone when it replies STOP."""
+    due = datetime.now(UTC) + timedelta(seconds=STOPPED_AFTER)
+    for n in range(STOPPED):
+        outbox.enqueue(Message(sender="Acme", to=STOPPING, text=f"Offer {n}"), send_at=due)
+        done.add("to a phone that replies STOP", 1)
 
 
 def enqueue_late(outbox: Outbox, done: Enqueued) -> None:

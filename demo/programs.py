@@ -1,4 +1,4 @@
-"""The demo's programs: a worker and an intake as processes that end with the demo, however it ends."""
+"""The demo's programs: worker, intake and receiver as processes that end with the demo, however it ends."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from urllib.request import ProxyHandler, build_opener
 
 ROOT = Path(__file__).resolve().parent.parent
 TOKEN = "11111111-1111-1111-1111-111111111111"  # noqa: S105 - the sandbox takes any GUID
+SECRET = "demo-demo-demo-demo-demo"  # noqa: S105 - of a receiver on loopback, for a minute
 READY_SECONDS = 20
 STOP_SECONDS = 30
 _PR_SET_PDEATHSIG = 1
@@ -25,6 +26,7 @@ _PR_SET_PDEATHSIG = 1
 _COMMANDS = {
     "worker": ["-W", "ignore", "-m", "celery", "-A", "worker", "worker"],
     "intake": ["-m", "producers.intake"],
+    "receiver": ["-m", "receivers.webhooks"],
 }
 
 
@@ -36,14 +38,17 @@ class Program:
     url: str = ""
 
 
-def environment(redis_url: str, endpoint: str) -> dict[str, str]:
+def environment(redis_url: str, endpoint: str, transactions: str) -> dict[str, str]:
     """The environment of the demo's programs: windows and schedules short enough to watch."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CMQUEUE_")}
     return kept | {
         "CMQUEUE_REDIS_URL": redis_url,
         "CMQUEUE_ENDPOINT": endpoint,
         "CMQUEUE_PRODUCT_TOKEN": TOKEN,
-        "CMQUEUE_RECONCILE_SECONDS": "3",
+        "CMQUEUE_TRANSACTIONS_URL": transactions,
+        "CMQUEUE_RECEIVER_SECRET": SECRET,
+        "CMQUEUE_HANDLERS": "demo.handlers",
+        "CMQUEUE_RECONCILE_SECONDS": "4",
         "CMQUEUE_RETRY_SCHEDULE": "1,2,4",
         "CMQUEUE_OVERLOAD_FLOOR": "1",
         "CMQUEUE_LOG_FORMAT": "json",
@@ -66,7 +71,7 @@ def start(name: str, variables: dict[str, str], logs: Path) -> Iterator[Program]
             start_new_session=True,
             preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no threads yet
         )
-    program = Program(process, f"http://127.0.0.1:{port}" if name == "intake" else "")
+    program = Program(process, f"http://127.0.0.1:{port}" if name != "worker" else "")
     try:
         if program.url:
             _wait_until_ready(program)
@@ -94,7 +99,7 @@ def _wait_until_ready(program: Program) -> None:
                 return
         except (URLError, OSError):
             if program.process.poll() is not None or time.monotonic() > latest:
-                raise RuntimeError("the intake did not come up") from None
+                raise RuntimeError("a program did not come up") from None
             time.sleep(0.05)
 
 

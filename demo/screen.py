@@ -9,11 +9,16 @@ from rich.text import Text
 
 from cmqueue import State
 from cmqueue.audit import Audit
+from cmqueue.state import Reason
 from demo.messages import TOTAL, Enqueued
 from demo.reckoning import Reckoning
 
 _MEANS = {
-    State.ACCEPTED: "CM took it for a delivery attempt",
+    State.DELIVERED: "CM reports that it arrived",
+    State.READ: "CM reports that somebody looked at it",
+    State.FAILED: "CM reports that it could not be delivered",
+    State.ACCEPTED: "CM took it for a delivery attempt, and reports no more yet",
+    State.SUPPRESSED: "its number had replied STOP",
     State.REJECTED: "CM refused the recipient",
     State.UNKNOWN: "its answer was lost: at most once means it is not sent again",
     State.EXPIRED: "its time was over before it could be sent",
@@ -21,15 +26,19 @@ _MEANS = {
 }
 
 
-def progress(audit: Audit, enqueued: Enqueued, seconds: float) -> RenderableType:
-    """A bar, and where the messages are."""
+def progress(audit: Audit, enqueued: Enqueued, seconds: float, untold: int) -> RenderableType:
+    """A bar, and where the messages are; `untold` reports are still to come."""
     finished = audit.finished.total()
     waiting = ", ".join(f"{count} {state}" for state, count in sorted(audit.waiting.items()) if count)
     line = Text(f"{finished:>6,} of {enqueued.messages:,} finished in {seconds:4.1f} s   {waiting}")
+    if untold:
+        line.append(f"   {untold:,} reports to come")
     return Group(ProgressBar(TOTAL, finished, width=72), line)
 
 
-def table(result: Reckoning, enqueued: Enqueued, seconds: float) -> RenderableType:
+def table(
+    result: Reckoning, enqueued: Enqueued, seconds: float, told: dict[str, int], heard: dict[str, int]
+) -> RenderableType:
     """The outcomes, and what it took."""
     outcomes = Table(title="What became of them", title_justify="left", min_width=72)
     outcomes.add_column("outcome")
@@ -46,6 +55,11 @@ def table(result: Reckoning, enqueued: Enqueued, seconds: float) -> RenderableTy
         f"Not enqueued: {enqueued.refused} bad numbers, {enqueued.duplicates} duplicates.",
         f"Requests: {requests}, of which {result.sandbox['faulted']} met a fault.",
         f"In the sandbox: {carried:,} messages, {result.sandbox['duplicates']} of them twice.",
+        f"In doubt, since an answer was lost: {result.doubted:,}.",
+        f"Settled by status reports: {result.settled[Reason.RECEIPT]:,}.",
+        f"Settled by asking CM's Transactions API: {result.settled[Reason.TRANSACTION]:,}.",
+        f"Status reports: {told['acknowledged']:,} taken, of {told['sent']:,} sent.",
+        "A handler was told: " + ", ".join(f"{count:,} {type}" for type, count in heard.items()) + ".",
         f"{enqueued.messages / seconds:,.0f} messages/s, faults and waits included ({seconds:.1f} s).",
     ]
     return Group(outcomes, Text("\n".join(lines)))

@@ -38,6 +38,7 @@ VERBS = {
     "unknown": Entry("Act", "unknown", "Messages that CM may have: list them, send them again."),
     "calls": Entry("Act", "calls", "Handlers and callbacks: what they failed to take, and again."),
     "suppress": Entry("Act", "suppress", "Numbers that nothing is sent to: list, add, remove."),
+    "forget": Entry("Act", "forget", "Forget a number: all that is kept of it goes."),
     "doctor": Entry("Check", "doctor", "What is wrong with this installation, and what to do."),
 }
 

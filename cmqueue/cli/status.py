@@ -79,8 +79,8 @@ def explain(id: str, as_json: bool) -> int:
 
 def _remedies(status: Status, outbox: Outbox) -> list[str]:
     """Commands that move the message on."""
-    if status.state is State.DEAD and status.standing.where == "kept":
-        return [f"cmqueue dead redrive {status.id}"]
+    if status.state in (State.DEAD, State.UNKNOWN) and status.standing.where == "kept":
+        return [f"cmqueue {status.state} redrive {status.id}"]
     if status.state is not State.QUEUED:
         return []
     held = [str(status.lane)] if status.standing.paused else []

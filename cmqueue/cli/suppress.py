@@ -11,7 +11,7 @@ import click
 
 from cmqueue.cli.opening import opened
 from cmqueue.cli.page import counted, write_json, write_table
-from cmqueue.cli.verb import OneOf, Verb, an_account, as_json, limit
+from cmqueue.cli.verb import OneOf, Verb, an_account, as_json, limit, opaque
 from cmqueue.errors import InvalidMessage
 from cmqueue.outbox import Outbox
 from cmqueue.row import iso
@@ -21,9 +21,6 @@ _a_why = OneOf(why.value for why in Why)
 
 sender = click.option(
     "--from", "sender", metavar="SENDER", help="For what this sender sends; else for any sender."
-)
-opaque = click.option(
-    "--id", "opaque", is_flag=True, help="NUMBER is an id of its channel's own, not a phone number."
 )
 numbers_given = click.argument("numbers", nargs=-1, required=True, metavar="NUMBER...")
 

@@ -112,6 +112,9 @@ limit = click.option(
     metavar="N",
     help="At most N; 0 for all.",
 )
+opaque = click.option(
+    "--id", "opaque", is_flag=True, help="NUMBER is an id of its channel's own, not a phone number."
+)
 only_lane = click.option("--lane", callback=a_lane, metavar=a_lane.metavar, help="Only those of one lane.")
 
 

@@ -68,6 +68,8 @@ class Receipts:
                 failures.append((one, report, found))
             elif found.after is not State.FAILED and found.before is State.FAILED:
                 arrivals.append(found)
+            elif one.again and found.before is found.after and self._resends.lanes:
+                arrivals.append(found._replace(before=State.FAILED))  # perhaps; it was merged before
         journal.merged(ids)
         journal.conflicted(conflicted)
         journal.never_sent(never_sent)

@@ -24,7 +24,7 @@ class Resends:
     def again(self, failed: Merged, kind: Kind) -> None:
         """Send it anew after a while. Not what Redis has forgotten to be sent: it may have forgotten more."""
         wait = resending.delay(kind, random.random())
-        if wait is not None and not failed.never_sent:
+        if wait is not None and self.lanes and not failed.never_sent:
             resend_failed(self._outbox, failed, delay=wait, most=self._most)
 
     def revoke(self, arrived: Merged) -> None:

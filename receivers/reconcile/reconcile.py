@@ -18,12 +18,12 @@ from receivers.reconcile.doubts import Doubts
 from receivers.reconcile.pace import Pace
 from receivers.reconcile.schedule import HORIZON, Doubt, due, urgency
 
-BUDGET = 5.0  #: seconds of one run
+BUDGET = 1.0  #: seconds of one run: what ends first comes first, also where it began a moment ago
 LOOK_SECONDS = 1.0  #: from one look to the next of all processes, while anything is in doubt
-IDLE_SECONDS = 20.0  #: while things are unknown only
+IDLE_SECONDS = 20.0  #: where messages are unknown, and none is in doubt
 LONGEST_WAIT = 1.0  #: for a permit, in a thread of the pool
 MOST_PAGES = 20  #: of one reference: 20,000 recipients of a broadcast
-_LOOKED = f"{ROOT}reconcile:looked"
+_LOOKED, _IDLE = f"{ROOT}reconcile:looked", f"{ROOT}reconcile:idle"
 
 
 def build(settings: ErrandSettings, outbox: Outbox) -> Reconcile | None:
@@ -46,12 +46,14 @@ class Reconcile:
 
     def waiting(self) -> bool:
         client = self._outbox.scripts.client
-        if self._outbox.scripts.guarded(lambda: client.exists(_LOOKED)):
+        looked, idle = self._outbox.scripts.guarded(lambda: client.mget(_LOOKED, _IDLE))
+        if looked is not None:
             return False
-        return any(any(self._doubts_of(partition).count()) for _, _, partition in self._partitions())
+        counts = [self._doubts_of(partition).count() for _, _, partition in self._partitions()]
+        return any(doubt or (kept and idle is None) for doubt, kept in counts)
 
     def run(self, stopping: threading.Event) -> None:
-        self._look_again_after(LOOK_SECONDS)
+        self._remember(_LOOKED, LOOK_SECONDS)
         end = time.monotonic() + BUDGET
         doubt = False
         for account, token, partition in self._partitions():
@@ -60,12 +62,12 @@ class Reconcile:
             doubt = doubt or any(each.ends is not None for each in found)
             self._reconcile(account, token, found, doubts.now(), stopping, end)
         if not doubt:
-            self._look_again_after(IDLE_SECONDS)
+            self._remember(_IDLE, IDLE_SECONDS)
 
-    def _look_again_after(self, seconds: float) -> None:
-        """For every process: the moments of the schedule are not so close that all must look."""
+    def _remember(self, name: str, seconds: float) -> None:
+        """For every process: not all of them must look."""
         client = self._outbox.scripts.client
-        self._outbox.scripts.guarded(lambda: client.set(_LOOKED, b"1", px=round(seconds * 1000)))
+        self._outbox.scripts.guarded(lambda: client.set(name, b"1", px=round(seconds * 1000)))
 
     def _partitions(self) -> list[tuple[str, str, Partition]]:
         """Account, token and partition of those that this process has a token for."""

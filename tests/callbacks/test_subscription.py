@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from callback_endpoint import cancelled
 
-from cmqueue import AsyncOutbox, Event, Outbox, Subscription
+from cmqueue import AsyncOutbox, Event, Message, Outbox, Subscription
 from cmqueue.backlog import behind
 from cmqueue.event import news
 from cmqueue.partition import Partition
+from cmqueue.subscribers import stream_of
 from cmqueue.subscription import Delivered
-from cmqueue.trimming import stream_of
 
 HELLO = {"sender": "Acme", "to": "+31600000001", "text": "hi"}
 
@@ -237,3 +237,14 @@ def test_asyncio_reads_the_same(each_outbox: Outbox, partition: Partition) -> No
     first, rest = asyncio.run(read(2)), asyncio.run(read(9))
     assert (2, 2) == (len(first), len(rest))
     assert first[1] == rest[0]
+
+
+def test_the_first_message_of_a_new_partition_is_heard_of(outbox: Outbox) -> None:
+    """Whoever subscribed before there was anything hears of it from the first message on."""
+    reader = Subscription(outbox, "shop").opened()
+    receipt = outbox.enqueue(Message(sender="Acme", to="+31600000001", text="hi"), account="later")
+    outbox.cancel(receipt.id)
+
+    assert [(receipt.id, "later")] == [
+        (event.message, event.account) for one in reader.read(block_seconds=5) for event in one.events
+    ]

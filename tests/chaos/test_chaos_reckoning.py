@@ -16,8 +16,10 @@ from chaos.reckoning import Reckoning, Witness, reckon
 from cmqueue import Guarantee, Lane, Message, Outbox, Receipt, State
 from cmqueue.claim import Batch
 from cmqueue.gate import Endpoint, GateRules
+from cmqueue.report import Report, merge
 from cmqueue.settlement import Settlement
 from cmqueue.state import Reason
+from cmqueue.sweep import SweepRules
 from sandbox.running import SandboxClient, running
 
 NUMBER = "0031600000001"
@@ -174,3 +176,31 @@ def test_what_was_cancelled_must_not_come(outbox: Outbox, sandbox: SandboxClient
     post(sandbox, receipt)
 
     assert reckoned(outbox, sandbox, fleet, receipt).problems
+
+
+def test_what_became_of_doubts_is_counted(outbox: Outbox, sandbox: SandboxClient, fleet: Fleet) -> None:
+    """By guarantee: settled by a report, or sent again though CM had it."""
+    told, again = enqueued(outbox, ONCE), enqueued(outbox, TWICE)
+    for receipt in (told, again):
+        doubted(outbox)
+        post(sandbox, receipt)
+    merge(outbox, [Report(told.reference, NUMBER, 2)])
+    outbox.registry.partition("default").sweep(SweepRules(), list(Lane))
+    settled(outbox)
+    post(sandbox, again)
+
+    doubts = reckoned(outbox, sandbox, fleet, told, again).doubts
+    once, twice = doubts["at_most_once"], doubts["at_least_once"]
+    assert (1, 1, 1, 0) == (once["doubted"], once["settled"], once["receipt"], once["resent"])
+    assert (1, 1, 0, 1, 1) == tuple(
+        twice[name] for name in ("doubted", "settled", "receipt", "resent", "needless")
+    )
+
+
+def doubted(outbox: Outbox) -> None:
+    """What waits was posted, and no answer came; its window is over."""
+    partition = outbox.registry.partition("default")
+    partition.claim("d", [Lane.URGENT], lease=60, limit=1)
+    partition.mark("d", lease=60, earliest_expiry=2**31)
+    doubt = Settlement(State.AMBIGUOUS, Reason.READ_TIMEOUT)
+    partition.settle("d", [doubt], Endpoint("silent"), GateRules())

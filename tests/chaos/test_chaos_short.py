@@ -19,6 +19,8 @@ WORST = (
     "redis-killed",
     "network-cut",
     "endpoint-faults",
+    "answers-dropped",
+    "answers-dropped-api",
 )
 
 

@@ -275,3 +275,22 @@ def _keyed(server: RunningServer, keys: str) -> dict[str, str]:
 def test_a_repr_shows_no_number() -> None:
     """It may end up in a log."""
     assert NUMBER not in repr(Report("AAAAAAAAAAAAAAAA", NUMBER, 2))
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "said"),
+    [
+        (2, 0, "CM reports that it was delivered."),
+        (4, 0, "CM reports that it was read."),
+        (3, 0, "CM reports that it failed: it does not say why."),
+        (3, 24, "CM reports that it failed: the subscriber is absent for now (standard error 24)."),
+        (3, 999, "CM reports that it failed: standard error 999, which nobody has documented."),
+    ],
+)
+def test_what_a_report_told_is_explained(inside: Inside, code: int, error: int, said: str) -> None:
+    """In a sentence, with what CM's standard error means."""
+    receipt = _enqueue(inside)
+    inside.deliver()
+    _merge(inside, _report(receipt, code, error))
+
+    assert said == inside.outbox.explain(receipt.id)

@@ -78,7 +78,8 @@ class Desk:
         self.inlet.put([Brought(kind=kind, form=form, account=account, body=body) for body in bodies])
 
     def bring_of_old(self, *requests: tuple[Kind, bytes]) -> None:
-        """Put requests into the inlet that came a minute ago."""
+        """Put requests into the inlet, which is empty, that came a minute ago."""
+        self.client.delete(INLET)  # its stream goes forward only
         at = int(self.client.time()[0]) * 1000 - 60_000
         for n, (kind, body) in enumerate(requests):
             entry: dict[Any, Any] = {"v": "1", "k": kind, "f": Form.JSON, "a": "", "b": body}

@@ -45,11 +45,14 @@ def _scene(desk: Desk) -> dict[str, Receipt]:
     desk.subscribe()
     sent = {name: desk.sent(number) for name, number in (("delivered", NUMBER), ("passing", OTHER))}
     sent["barred"] = desk.sent("0031600000003")
+    sent["wrong"] = desk.sent("0031600000005")
+    desk.receive(report(sent["wrong"].reference, "0031600000005", 3, NETWORK))
     limited = [desk.sent(number) for number in LIMITED]
     reports = [
         report(sent["delivered"].reference, NUMBER, 2),
         report(sent["passing"].reference, OTHER, 3, NETWORK),
         report(sent["barred"].reference, "0031600000003", 3, BARRED),
+        report(sent["wrong"].reference, "0031600000005", 2),
         *(report(each.reference, number, 1, LIMIT) for each, number in zip(limited, LIMITED, strict=True)),
         report("AAAAAAAAAAAAAAAA", NUMBER, 2),
     ]
@@ -98,14 +101,17 @@ def test_whenever_it_dies_nothing_is_lost(outbox: Outbox, after: bool) -> None:
         at = f"dies at call {calls}"
         assert 0 == desk.inlet.waiting(), at
         states = {name: desk.state(receipt) for name, receipt in sent.items()}
-        failed = State.FAILED
-        assert {"delivered": State.DELIVERED, "passing": failed, "barred": failed} == states, at
+        failed, arrived = dict.fromkeys(("passing", "barred"), State.FAILED), State.DELIVERED
+        assert failed | dict.fromkeys(("delivered", "wrong"), arrived) == states, at
         told = {
             id for line in first.told("receipt.merged") + desk.told("receipt.merged") for id in line["ids"]
         }
         assert {receipt.id for receipt in sent.values()} <= told, at
         assert desk.resent(sent["passing"]) is not None, at
-        assert len(sent) + len(LIMITED) + 1 == outbox.audit().enqueued, at
+        revoked = desk.resent(sent["wrong"])
+        assert revoked is not None, at
+        assert State.CANCELLED is revoked.state, at
+        assert len(sent) + len(LIMITED) + 2 == outbox.audit().enqueued, at
         assert {("default", 60.0)} == set(first.slowed + desk.slowed), at
         lists = Suppressions(outbox)
         reasons = [entry.why for n in (3, 4) for entry in lists.of(f"003160000000{n}")]

@@ -13,8 +13,10 @@ from cmqueue.inlet import INLET, UNREADABLE, Form, Kind
 from cmqueue.lane import Lane
 from cmqueue.suppression import Suppressions, Why
 from cmqueue.unmatched import STREAM, Unmatched
+from config.errands import ErrandSettings
 from demo.valkey import RunningServer, running
 from receivers.processing.journal import IDS_PER_LINE
+from receivers.processing.receive import build
 from receivers.processing.resends import Resends
 
 ABSENT, NETWORK, BARRED, UNLISTED, LIMIT, BLOCKED = 24, 25, 23, 37, 47, 28
@@ -262,6 +264,18 @@ def test_a_passing_failure_is_resent(desk: Desk, error: int, least: float, most:
     assert 2 == desk.outbox.audit().enqueued
 
 
+def test_the_settings_say_which_lanes_resend(desk: Desk) -> None:
+    """As a worker has them; no lane where they say nothing."""
+    for lanes, resent in (("", False), ("normal,bulk", True)):
+        settings = ErrandSettings.from_env({"CMQUEUE_RESEND_FAILED": lanes})
+        desk.errand = build(settings, desk.outbox)
+        receipt = desk.sent()
+        desk.receive(report(receipt.reference, NUMBER, 3, NETWORK))
+
+        assert resent == (desk.resent(receipt) is not None)
+    assert desk.outbox.audit().balanced
+
+
 def test_what_arrives_after_all_is_not_resent(desk: Desk) -> None:
     """A failure was wrong: the new message is cancelled."""
     receipt = desk.sent()
@@ -299,7 +313,6 @@ def test_a_report_that_was_not_finished_is_followed_again(desk: Desk) -> None:
     told = report(receipt.reference, NUMBER, 3, BARRED)
     desk.receive(told)
     Suppressions(desk.outbox).remove(NUMBER)
-    desk.client.delete(INLET)
     desk.bring_of_old((Kind.STATUS, told))
 
     desk.run()
