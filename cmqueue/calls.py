@@ -36,6 +36,9 @@ local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 """
 
+# At its `maxmemory` Redis refuses a script whose first write could grow. What waits must go all the same.
+_THOUGH_FULL = "redis.call('DEL', KEYS[3] .. ':nothing')\n"
+
 # Keys of all: due (zset: call -> when it may be taken, milliseconds), waiting (hash: call -> failures in 2
 # digits, packed event), standing (hash), dead (zset: call -> when it is forgotten), buried (hash).
 
@@ -63,6 +66,7 @@ return refused
 # end; then call, packed, …
 _TAKE = (
     _NOW
+    + _THOUGH_FULL
     + """
 local standing = redis.call('HMGET', KEYS[3], 'off', 'until')
 if standing[1] then return {'off'} end
@@ -96,6 +100,7 @@ return taken
 # Returns the pause that began, in milliseconds, or 0; and whether the call was still the caller's.
 _SETTLE = (
     _NOW
+    + _THOUGH_FULL
     + """
 local call, verdict = ARGV[1], ARGV[4]
 if verdict == 'done' then
