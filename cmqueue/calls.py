@@ -7,23 +7,18 @@ then one call alone, until one succeeds.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cmqueue.event import Event
-from cmqueue.job import UnknownFormat
-from cmqueue.lane import Lane
 from cmqueue.log import log
+from cmqueue.packed_event import pack, unpack
 from cmqueue.settings import DAY
-from cmqueue.state import State
 
 if TYPE_CHECKING:
     from cmqueue.outbox import Outbox
 
-FORMAT = b"1"
 CHUNK = 500  #: calls that one script keeps: Redis does nothing else meanwhile
 MOST_WAITING = 100_000  #: calls of one target
 MOST_DEAD = 10_000  #: of one target; the oldest make room
@@ -395,26 +390,3 @@ def readiness(outbox: Outbox, names: Sequence[str]) -> dict[str, Readiness]:
         name: Readiness(held=off is not None or int(until or 0) > now, due=bool(first) and first[0][1] <= now)
         for name, first, (off, until) in zip(names, told[::2], told[1::2], strict=True)
     }
-
-
-def pack(event: Event) -> bytes:
-    """The event's bytes: format, then JSON of all that is not as by default."""
-    told = ((name, getattr(event, name)) for name in _FIELDS)
-    kept = {name: value for name, value in told if value is not None and value != _DEFAULTS.get(name)}
-    return FORMAT + json.dumps(kept, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def unpack(packed: bytes) -> Event:
-    """Raises UnknownFormat for another format's bytes."""
-    if packed[:1] != FORMAT:
-        raise UnknownFormat(f"call format {packed[:1]!r}")
-    kept = json.loads(packed[1:])
-    for name, kind in (("before", State), ("state", State), ("lane", Lane)):
-        if name in kept:
-            kept[name] = kind(kept[name])
-    return Event(**{name: value for name, value in kept.items() if name in _FIELDS})
-
-
-_FIELDS = tuple(field.name for field in fields(Event))
-#: Beside None. Not of metadata, which may be anything.
-_DEFAULTS: dict[str, Any] = {"code": 0, "data": {}}
