@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cmqueue.outbox import Outbox
 
 FORMAT = b"1"
+CHUNK = 500  #: calls that one script keeps: Redis does nothing else meanwhile
 MOST_WAITING = 100_000  #: calls of one target
 MOST_DEAD = 10_000  #: of one target; the oldest make room
 DEAD_SECONDS = 7 * DAY
@@ -232,14 +233,15 @@ class Calls:
 
         One that waits already stays as it is. Returns the ids of events for which there is no room.
         """
-        args: list[Any] = [MOST_WAITING]
-        for event, delay, failures in events:
-            args += (event.id, b"%02d" % min(failures, 99) + pack(event), round(delay * 1000))
-        client = self._outbox.scripts.client
-        if not events:
-            return []
-        self._outbox.scripts.guarded(lambda: client.sadd(TARGETS, self.target))
-        return [id.decode() for id in self._run(self._park, *args)]
+        client, refused = self._outbox.scripts.client, []
+        if events:
+            self._outbox.scripts.guarded(lambda: client.sadd(TARGETS, self.target))
+        for begin in range(0, len(events), CHUNK):
+            args: list[Any] = [MOST_WAITING]
+            for event, delay, failures in events[begin : begin + CHUNK]:
+                args += (event.id, b"%02d" % min(failures, 99) + pack(event), round(delay * 1000))
+            refused += [id.decode() for id in self._run(self._park, *args)]
+        return refused
 
     def take(self, most: int, lease: float) -> list[Call] | None:
         """Up to `most` calls that are due, for `lease` seconds; one alone as a probe after a pause.
@@ -392,8 +394,8 @@ def readiness(outbox: Outbox, names: Sequence[str]) -> dict[str, Readiness]:
 
 def pack(event: Event) -> bytes:
     """The event's bytes: format, then JSON of all that is not as by default."""
-    told = asdict(event)
-    kept = {name: value for name, value in told.items() if value is not None and value != _DEFAULTS.get(name)}
+    told = ((name, getattr(event, name)) for name in _FIELDS)
+    kept = {name: value for name, value in told if value is not None and value != _DEFAULTS.get(name)}
     return FORMAT + json.dumps(kept, ensure_ascii=False, separators=(",", ":")).encode()
 
 
@@ -408,6 +410,6 @@ def unpack(packed: bytes) -> Event:
     return Event(**{name: value for name, value in kept.items() if name in _FIELDS})
 
 
-_FIELDS = frozenset(field.name for field in fields(Event))
+_FIELDS = tuple(field.name for field in fields(Event))
 #: Beside None. Not of metadata, which may be anything.
 _DEFAULTS: dict[str, Any] = {"code": 0, "data": {}}

@@ -93,6 +93,14 @@ class Row(NamedTuple):
         )
 
 
+def given_with(packed: bytes) -> tuple[Lane, dict[str, Any]]:
+    """Lane and extras of a row, without its history; raises as `Row.unpack`."""
+    if packed[:1] != b"1":
+        raise UnknownFormat(f"row format {packed[:1]!r}")
+    history_end = HEAD.size + ENTRY.size * packed[7]
+    return LANE_OF_LETTER[packed[2:3].decode()], unpack_extras(packed[history_end:])
+
+
 def pack_extras(client_reference: str | None, campaign: str | None, metadata: Any) -> bytes:
     """The extras' bytes; empty where there are none."""
     given = {"r": client_reference, "c": campaign, "m": metadata}

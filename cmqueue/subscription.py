@@ -22,7 +22,7 @@ from cmqueue.event import Event, events_of
 from cmqueue.event_types import ALL, types_of
 from cmqueue.job import UnknownFormat
 from cmqueue.log import log
-from cmqueue.row import Row
+from cmqueue.row import given_with
 from cmqueue.subscribers import SUBSCRIBERS, make, stream_of
 from cmqueue.trimming import _GO
 
@@ -359,13 +359,12 @@ class Subscription:
 
 def _with_row(event: Event, packed: bytes) -> Event:
     try:
-        row = Row.unpack(packed)
-    except UnknownFormat:  # of a newer version
+        lane, extras = given_with(packed)
+    except (UnknownFormat, KeyError):  # of a newer version
         return event
-    extras = row.extras
     return replace(
         event,
-        lane=row.lane,
+        lane=lane,
         client_reference=extras.get("client_reference"),
         campaign=extras.get("campaign"),
         metadata=extras.get("metadata"),

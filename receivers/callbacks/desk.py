@@ -21,7 +21,10 @@ LEASE_SECONDS = 60.0
 SLOW_SECONDS = 5.0
 TAKEN = 20
 #: Entries of the streams that are read at once; each has up to 1000 events.
-ENTRIES = 4
+ENTRIES = 2
+#: Beyond its time a run goes on for so many seconds with what it has read: that is cheaper than to keep it.
+GRACE = 1.0
+REST_SECONDS = 10.0
 #: Failures in a row after which a handler is paused; one that took seconds counts for as many more.
 PAUSE_AFTER = 5
 PAUSES = tuple(doubling(5.0, 600.0))
@@ -39,7 +42,13 @@ class Desk:
         self._schedule = schedule
         self._chance = random.SystemRandom()
         self._strikes = 0
+        self._rests_until = 0.0
         self._troubled = False  #: paused, and not yet called with success since
+
+    @property
+    def resting(self) -> bool:
+        """Whether so many calls wait for a retry that nothing new is read for a while."""
+        return time.monotonic() < self._rests_until
 
     def run(self, end: float, stopping: threading.Event) -> None:
         """Call the handler until nothing waits or `end` has come, of the monotonic clock."""
@@ -87,7 +96,7 @@ class Desk:
         paused = ""
         for delivered in page:
             for event in delivered.events:
-                if paused or time.monotonic() > end or stopping.is_set():
+                if paused or time.monotonic() > end + GRACE or stopping.is_set():
                     kept.append((event, 0.0, 0))
                 elif why := self._call(event, 1):
                     kept.append((event, self._fate(event, 0, why)[1], 1))
@@ -102,6 +111,7 @@ class Desk:
         if self.calls.park(kept):
             # Too many wait for a retry. The streams are the smaller place to wait in.
             log.error("handler.overfull", handler=self.handler.name)
+            self._rests_until = time.monotonic() + REST_SECONDS
             self.subscription.give_back(page)
             return False
         self.subscription.done(page)
@@ -116,11 +126,11 @@ class Desk:
         except Exception as error:  # noqa: BLE001 - of the app's, of any kind
             why = type(error).__name__
         seconds = time.monotonic() - began
-        told = log.bind(handler=self.handler.name, event_id=event.id)
+        name = self.handler.name
         if seconds > SLOW_SECONDS:
-            told.warning("handler.slow", seconds=round(seconds, 1))
+            log.warning("handler.slow", handler=name, event_id=event.id, seconds=round(seconds, 1))
         self._strikes = self._strikes + 1 + int(seconds) if why else 0
-        told.debug("handler.called", attempt=attempt, why=why or None)
+        log.debug("handler.called", handler=name, event_id=event.id, attempt=attempt, why=why or None)
         return why
 
     def _fate(self, event: Event, failures: int, why: str) -> tuple[Verdict, float]:

@@ -25,6 +25,7 @@ TAKEN = 8  #: calls at once by one thread
 LEASE_SECONDS = 30.0
 #: Entries of the streams that are read at once; each has up to 1000 events, and each of these becomes a call.
 ENTRIES = 4
+REST_SECONDS = 10.0
 
 
 class Manner(NamedTuple):
@@ -48,11 +49,17 @@ class Line:
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._chance = random.SystemRandom()
+        self._rests_until = 0.0
 
     @property
     def busy(self) -> bool:
         """Whether any thread of it is at work."""
         return any(thread.is_alive() for thread in self._threads)
+
+    @property
+    def resting(self) -> bool:
+        """Whether so many calls wait for a retry that nothing new is read for a while."""
+        return time.monotonic() < self._rests_until
 
     def open(self) -> None:
         """Have the events of all partitions kept for it, from now on. Raises OutboxUnavailable."""
@@ -77,6 +84,7 @@ class Line:
             thread.join(max(0.0, end - time.monotonic()))
 
     def _work(self, end: float, stopping: threading.Event) -> None:
+        delivered = 0
         try:
             while time.monotonic() < end and not stopping.is_set():
                 began = time.monotonic()
@@ -85,13 +93,15 @@ class Line:
                     return
                 if calls and len(calls) == TAKEN:
                     self.start(end, stopping)
-                self._post_all(calls, began, end, stopping)
+                delivered += self._post_all(calls, began, end, stopping)
         except OutboxUnavailable as error:
             log.warning("errand.interrupted", errand="callbacks", problem=error.problem)
         except Exception:  # noqa: BLE001 - threading would print the error, which may hold what it choked on
             log.exception("errand.failed", errand="callbacks")
         finally:
             self._poster.close()
+            if delivered:
+                log.info("callbacks.delivered", endpoint=self.endpoint.name, count=delivered)
 
     def _read(self) -> bool:
         """Make calls of what is new in the streams; whether there was anything."""
@@ -102,6 +112,7 @@ class Line:
                 if self.calls.park([(event, 0.0, 0) for event in wanted]):
                     # Too many wait for a retry. The streams are the smaller place to wait in.
                     log.error("endpoint.overfull", endpoint=self.endpoint.name)
+                    self._rests_until = time.monotonic() + REST_SECONDS
                     self._subscription.give_back(page[at:])
                     return False
                 self._subscription.done([delivered])
@@ -110,7 +121,8 @@ class Line:
     def _concerns(self, event: Event) -> bool:
         return self.endpoint.account in (None, event.account)
 
-    def _post_all(self, calls: Sequence[Call], began: float, end: float, stopping: threading.Event) -> None:
+    def _post_all(self, calls: Sequence[Call], began: float, end: float, stopping: threading.Event) -> int:
+        """How many arrived; what is not begun in time is given back."""
         delivered = 0
         for call in calls:
             now = time.monotonic()
@@ -120,8 +132,7 @@ class Line:
                 self.calls.settle(call, Verdict.BACK)
             else:
                 delivered += self._post(call)
-        if delivered:
-            log.info("callbacks.delivered", endpoint=self.endpoint.name, count=delivered)
+        return delivered
 
     def _post(self, call: Call) -> bool:
         """Post once, and write down what came of it; whether it arrived."""

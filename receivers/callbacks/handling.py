@@ -54,16 +54,20 @@ class Handling:
                     desk.subscription.open()
             finally:
                 self._opening.release()
-        return bool(ready(self._outbox, list(self._desks)))
+        return bool(self._ready())
+
+    def _ready(self) -> list[Desk]:
+        awake = [target for target, desk in self._desks.items() if not desk.resting]
+        return [self._desks[target] for target in ready(self._outbox, awake)]
 
     def run(self, stopping: threading.Event) -> None:
         """Call handlers for a second or so, each for its share; one that takes long holds up this process."""
         with self._opening:
             end = time.monotonic() + RUN_SECONDS
             while time.monotonic() < end and not stopping.is_set():
-                busy = ready(self._outbox, list(self._desks))
+                busy = self._ready()
                 if not busy:
                     return
-                for target in busy:
+                for desk in busy:
                     share = (end - time.monotonic()) / len(busy)
-                    self._desks[target].run(time.monotonic() + max(share, 0.05), stopping)
+                    desk.run(time.monotonic() + max(share, 0.05), stopping)

@@ -77,16 +77,16 @@ class Poster:
         self._total = total_seconds
         self._tls = _tls_context(ca_bundle)
         self._mine = _Mine()
+        self._bare: dict[str, requests.PreparedRequest] = {}
 
     def post(self, url: str, body: bytes, headers: dict[str, str]) -> Answered | Unanswered:
         """Send `body`, once. Trouble on the way is a value, not an exception."""
         _call.ends = time.monotonic() + self._total
         try:
             session = self._session()
+            request = self._request(session, url, body, headers)
             timeout = (min(CONNECT_SECONDS, self._total), self._total)
-            with session.post(
-                url, data=body, headers=headers, timeout=timeout, allow_redirects=False, stream=True
-            ) as response:
+            with session.send(request, timeout=timeout, allow_redirects=False, stream=True) as response:
                 _drain(response)
                 wait = retry_after(response.headers.get("Retry-After"), time.time())
                 return Answered(response.status_code, wait)
@@ -100,6 +100,18 @@ class Poster:
         if self._mine.session is not None:
             self._mine.session.close()
             self._mine.session = None
+
+    def _request(
+        self, session: requests.Session, url: str, body: bytes, headers: dict[str, str]
+    ) -> requests.PreparedRequest:
+        """All but body and signature is prepared once for a URL: that costs more than to send it."""
+        bare = self._bare.get(url)
+        if bare is None:
+            bare = self._bare[url] = session.prepare_request(requests.Request("POST", url))
+        request = bare.copy()
+        request.headers.update(headers)
+        request.prepare_body(body, None)
+        return request
 
     def _session(self) -> requests.Session:
         session = self._mine.session
@@ -254,13 +266,21 @@ class _Adapter(HTTPAdapter):
 
 
 def _drain(response: requests.Response) -> None:
-    """Read the body away, so that the connection can be used again; behind too long a one it is closed."""
+    """Read the body away, so that the connection can be used again; behind too long a one it is closed.
+
+    The status is the answer, whatever becomes of the body.
+    """
     size = 0
-    while chunk := response.raw.read(_CHUNK, decode_content=False):
-        size += len(chunk)
-        if size > ANSWER_CAP:
-            response.raw.close()
+    try:
+        while chunk := response.raw.read(_CHUNK, decode_content=False):
+            size += len(chunk)
+            if size > ANSWER_CAP:
+                break
+        else:
             return
+    except _TROUBLE:
+        pass
+    response.raw.close()
 
 
 def retry_after(value: str | None, now: float) -> float | None:

@@ -44,12 +44,16 @@ class Posting:
         """Whether any endpoint that is not held has a call that is due, or events that were not read."""
         for line in self._lines.values():
             line.open()
-        return bool(ready(self._outbox, list(self._lines)))
+        return bool(self._ready())
+
+    def _ready(self) -> list[Line]:
+        awake = [target for target, line in self._lines.items() if not line.resting]
+        return [self._lines[target] for target in ready(self._outbox, awake)]
 
     def run(self, stopping: threading.Event) -> None:
         """Post for a second or so. Threads in a slow post go on behind it, and count in the next run."""
         end = time.monotonic() + RUN_SECONDS
-        started = [self._lines[target] for target in ready(self._outbox, list(self._lines))]
+        started = self._ready()
         for line in started:
             line.start(end, stopping)
         while any(line.busy for line in started) and time.monotonic() < end:

@@ -62,7 +62,7 @@ class Receive:
             self._handle(taken)
 
     def _handle(self, taken: Sequence[Taken], *, again: bool = False) -> None:
-        """Together where that goes well, else one by one: so each is done, set aside or left for later."""
+        """Together where that goes well, else in halves: in the end each is done, set aside or left."""
         try:
             self._work(taken, again=again)
         except (OutboxRefused, OutboxFull) as error:
@@ -78,8 +78,9 @@ class Receive:
                 return
         else:
             return
-        for one in taken:
-            self._handle([one], again=True)
+        half = len(taken) // 2
+        for part in (taken[:half], taken[half:]):
+            self._handle(part, again=True)
 
     def _work(self, taken: Sequence[Taken], *, again: bool) -> None:
         """All that they say. `again` says that they may have been worked on, and not to the end."""

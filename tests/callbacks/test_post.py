@@ -77,6 +77,14 @@ def test_one_that_drips_is_left_in_time() -> None:
     assert time.monotonic() - began < 5
 
 
+def test_the_status_counts_whatever_becomes_of_the_body() -> None:
+    """It has said 200: a body that drips or breaks off changes nothing."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"
+    for script in (dripping(head, b"x" * 50), dripping(head, b"")):
+        with serving(script) as server:
+            assert Answered(200) == post(server, Poster(HERE, total_seconds=0.5))
+
+
 def test_one_that_says_nothing_is_left_in_time() -> None:
     """And is no more than an answer that did not come."""
 

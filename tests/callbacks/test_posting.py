@@ -211,6 +211,7 @@ def test_too_many_that_wait_leave_the_rest_in_the_streams(
 ) -> None:
     """They are read when there is room again."""
     monkeypatch.setattr(calls_module, "MOST_WAITING", 2)
+    monkeypatch.setattr(endpoint_module, "REST_SECONDS", 0.2)
     app_endpoint.answer = lambda *_: 500
     errand = posting(settings(**callbacks(shop=app_endpoint)), outbox)
     cancelled(outbox, 6)

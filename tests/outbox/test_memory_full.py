@@ -10,6 +10,7 @@ from cmqueue import Message, Outbox, OutboxFull
 from cmqueue.lane import Lane
 from cmqueue.settings import LibrarySettings
 from cmqueue.state import State
+from cmqueue.suppression import Suppressions, Why, screens
 from demo.valkey import RunningServer, running
 
 HELLO = Message(sender="Acme", to="+31600000001", text="hi")
@@ -119,3 +120,20 @@ def test_what_waits_behind_a_hold_expires_and_is_forgotten_though_redis_is_full(
     private.partition.expire(Lane.NORMAL, 0)
     _pass_time(private)
     assert 1 == private.partition.drop(60)
+
+
+def test_who_opts_out_of_a_full_redis_gets_nothing(private: Inside) -> None:
+    """The list is written, and the mark that asks it takes the message out."""
+    private.outbox.registry.agree()
+    private.outbox.enqueue(HELLO)
+    private.outbox.enqueue(Message(sender="Acme", to="+31600000002", text="hi"))
+    _fill(private)
+    listed = Suppressions(private.outbox)
+
+    assert listed.add("+31600000001", why=Why.OPTED_OUT)
+    batch = private.batch()
+    key = private.outbox.registry.suppression_key
+    given = screens(private.partition.members(batch.id), {}, key)
+    marked = private.partition.mark(batch.id, lease=60, earliest_expiry=2**32 - 1, screens=given)
+    assert (1, ["o"]) == (marked.left, [why for _, why in marked.suppressed])
+    private.check()
