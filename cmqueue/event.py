@@ -11,7 +11,8 @@ where there is none, nothing is written. An entry has one of two fields:
     j   what people send back, as JSON: `type`, `at` (seconds since 1970), `key` (bucket and tail of the
         message that it belongs to) or null, `reference` or null, `data`
 
-An event's id is made of its place in the stream, so it is the same whenever it is told.
+The name of the field is its format: another format has another name, and readers pass over names that they do
+not know. An event's id is made of its place in the stream, so it is the same whenever it is told.
 """
 
 from __future__ import annotations
