@@ -21,7 +21,7 @@ PAGE_SIZE = 1000  #: as in the sample of CM's page
 #: CM's times carry no zone that can be relied on: whichever it reads, ours or Dutch, the message lies inside.
 SLACK = 3 * 3600.0
 CONNECT_SECONDS = 5.0
-ANSWER_SECONDS = 15.0  #: for the whole answer
+ANSWER_SECONDS = 10.0  #: for the whole answer
 ANSWER_CAP = 8 << 20  #: bytes; a page of 1000 rows has about 400,000
 _CHUNK = 1 << 16
 
