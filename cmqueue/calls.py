@@ -7,7 +7,7 @@ then one call alone, until one succeeds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -351,6 +351,27 @@ class Calls:
         """Let these dead calls, by their events' ids, be tried again at once; those that will be."""
         chosen = list(ids)
         return [id.decode() for id in self._run(self._redrive, *chosen)] if chosen else []
+
+    def erase(self, is_its: Callable[[Event], bool]) -> int:
+        """Drop the calls of the events that `is_its` names, those that wait and the dead; how many."""
+        client, guarded = self._outbox.scripts.client, self._outbox.scripts.guarded
+        due, waiting, _, dead, buried = self._keys
+        gone = 0
+        for times, kept, begin in ((due, waiting, 2), (dead, buried, None)):
+            cursor = 0
+            while True:
+                cursor, page = guarded(lambda at=cursor, kept=kept: client.hscan(kept, at, count=500))
+                calls = [
+                    call
+                    for call, told in page.items()
+                    if is_its(unpack(told[begin:] if begin else told.partition(b"\n")[2][2:]))
+                ]
+                if calls:
+                    guarded(lambda calls=calls, times=times: client.zrem(times, *calls))
+                    gone += int(guarded(lambda calls=calls, kept=kept: client.hdel(kept, *calls)))
+                if cursor == 0:
+                    break
+        return gone
 
     def forget(self) -> None:
         """Drop all there is of the target."""

@@ -139,7 +139,7 @@ def test_a_worker_of_some_lanes_runs_no_errands(outbox: Outbox, run: Run) -> Non
     ready(lanes)
     time.sleep(3.5)  # that it does nothing can only be waited for
     assert ([], []) == (events(lanes, "errands.started"), done(outbox))
-    assert [10] == [line["threads"] for line in events(lanes, "worker.started")]
+    assert [DRAIN_THREADS + ERRAND_THREADS] == [line["threads"] for line in events(lanes, "worker.started")]
 
     alone = run("-Q", "errands")
     eventually(lambda: ["first 0"] == done(outbox))
