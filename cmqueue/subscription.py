@@ -24,7 +24,7 @@ from cmqueue.job import UnknownFormat
 from cmqueue.log import log
 from cmqueue.row import given_with
 from cmqueue.subscribers import SUBSCRIBERS, make, stream_of
-from cmqueue.trimming import _GO
+from cmqueue.trimming import UNREAD_GOES
 
 if TYPE_CHECKING:
     from cmqueue.outbox import Outbox
@@ -126,7 +126,7 @@ class Subscription:
             pipe.srem(SUBSCRIBERS, self.group)
             for code in self._outbox.registry.known():
                 pipe.xgroup_destroy(stream_of(code), self.group)
-                pipe.eval(_GO, 1, stream_of(code))
+                pipe.eval(UNREAD_GOES, 1, stream_of(code))
             for result in pipe.execute(raise_on_error=False):
                 # A partition without a stream has no group either.
                 if isinstance(result, Exception) and not _says_missing(result):

@@ -104,6 +104,18 @@ def test_a_partition_that_is_made_later_is_read_from_its_beginning(each_outbox: 
     assert ["second"] == [event.account for event in events]
 
 
+def test_a_reader_that_is_away_hears_of_a_new_partition(each_outbox: Outbox) -> None:
+    """Whoever makes the partition lets all subscribers have a place in it."""
+    each_outbox.registry.partition("default")
+    each_outbox.events("shop")
+    with Outbox(each_outbox.settings) as other:
+        (id,) = cancelled(other, account="second")
+
+    assert [("second", id)] == [
+        (event.account, event.message) for event in each_outbox.events("shop", wait=0)
+    ]
+
+
 def test_what_a_lost_reader_held_goes_to_another(each_outbox: Outbox, partition: Partition) -> None:
     """With the same ids; not before it is lost, and not once it is acknowledged."""
     lost, heir = (Subscription(each_outbox, "shop").opened() for _ in range(2))
