@@ -31,7 +31,7 @@ GROUP = "receive"
 FORMAT = b"1"
 TAKE_OVER = 30.0  #: seconds after which an entry that somebody took and did not finish is given to another
 TAKE_BYTES = 8 << 20  #: of bodies, that a take comes to at most, by the size of those before
-FIRST_TAKE = 64
+FIRST_TAKE = 500
 KEEP_UNREADABLE = 24 * 3600  #: seconds
 MOST_UNREADABLE = 10_000
 
