@@ -156,6 +156,25 @@ def test_one_that_raises_is_called_again_apart(outbox: Outbox) -> None:
     assert ["handler.failed", "handler.failed", "handler.dead"] == told
 
 
+def test_one_that_exits_is_called_again_apart(outbox: Outbox) -> None:
+    """What is no Exception, an exit or a cancelled task, holds up no event behind it either."""
+    handlers, tried = Handlers(), []
+
+    @handlers("*")
+    def leaves(event: Event) -> None:
+        tried.append(event.message)
+        if event.message == bad:
+            raise SystemExit("0031600000987")
+
+    errand = handling(outbox, handlers)
+    bad, *others = cancelled(outbox, 5)
+    dead = Calls(outbox, handlers.all[0].target)
+    run_until(errand, lambda: dead.standing().dead)
+
+    assert others == [id for id in tried if id != bad]
+    assert ["SystemExit"] == [call.why for call in dead.dead()]
+
+
 def test_one_that_always_fails_is_paused_and_holds_up_nobody(outbox: Outbox) -> None:
     """It is called a few times, then left alone while its events wait; then it has them all."""
     handlers, heard, tried = Handlers(), [], []
