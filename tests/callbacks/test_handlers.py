@@ -246,6 +246,42 @@ def test_a_stop_ends_between_two_calls(outbox: Outbox) -> None:
     assert 10 == len(set(heard)) == len(heard)
 
 
+def test_a_redis_that_forgot_is_subscribed_to_again(outbox: Outbox) -> None:
+    """By a look for work alone: nothing is told of where nobody subscribes, so no event would ever say it."""
+    handlers, heard = Handlers(), []
+
+    @handlers("*")
+    def tell(event: Event) -> None:
+        heard.append(event.message)
+
+    errand = handling(outbox, handlers)
+    outbox.scripts.client.flushall()
+    assert not errand.waiting()
+    ids = cancelled(outbox, 3)
+    run_until(errand, lambda: len(heard) >= 3, seconds=3)
+
+    assert ids == heard
+
+
+def test_a_worker_that_starts_on_a_full_redis_calls_them(outbox: Outbox) -> None:
+    """Its groups are there: that Redis takes nothing new keeps nobody from reading what there is."""
+    handlers, heard = Handlers(), []
+
+    @handlers("*")
+    def tell(event: Event) -> None:
+        heard.append(event.message)
+
+    handling(outbox, handlers)
+    ids = cancelled(outbox, 3)
+    outbox.scripts.client.config_set("maxmemory", 1)
+    try:
+        run_until(handling(outbox, handlers), lambda: len(heard) >= 3)
+    finally:
+        outbox.scripts.client.config_set("maxmemory", 0)
+
+    assert ids == heard
+
+
 def _enqueued(outbox: Outbox, count: int) -> list[str]:
     message = {"sender": "Acme", "to": "+31600000001", "text": "hi"}
     return [outbox.enqueue(message).id for _ in range(count)]
