@@ -238,7 +238,7 @@ class Subscription:
         try:
             events = events_of(token.partition, account, token.entry, fields)
             return [event for event in events if event.type in self.types]
-        except (ValueError, KeyError) as error:  # of a newer version, or broken
+        except (ValueError, KeyError, TypeError) as error:  # of a newer version, or broken
             log.error("event.unreadable", entry="".join(token), error=type(error).__name__)
             return []
 
