@@ -190,6 +190,21 @@ def test_a_redis_that_forgot_is_subscribed_to_again(each_outbox: Outbox, partiti
     assert ["inbound.received"] == types_of(reader.read())
 
 
+@pytest.mark.parametrize("broken", ["[]", "null", '{"type": ["0031600000987"], "at": 1, "data": {}}'])
+def test_an_entry_of_another_shape_holds_up_nothing(
+    outbox: Outbox, broken: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """JSON, though not what this version knows: it is passed over as any broken one is."""
+    code = outbox.registry.partition("default").code
+    reader = Subscription(outbox, "shop").opened()
+    outbox.scripts.client.xadd(stream_of(code), {"j": broken})
+    tell(outbox, code, "inbound.received")
+
+    assert ["inbound.received"] == types_of(reader.read())
+    assert "event.unreadable" in caplog.text
+    assert "600000987" not in caplog.text
+
+
 def test_a_broken_entry_holds_up_nothing(
     each_outbox: Outbox, partition: Partition, caplog: pytest.LogCaptureFixture
 ) -> None:
