@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any
+from typing import Any, ClassVar
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+
+from calling.deadline import PlainConnection, SecureConnection
 
 
 class Session(requests.Session):
@@ -29,11 +33,31 @@ class Session(requests.Session):
         return None
 
 
-class Adapter(HTTPAdapter):
-    """requests' adapter, whose pools bring their own TLS context. It never repeats a request."""
+class PlainPool(HTTPConnectionPool):
+    ConnectionCls = PlainConnection
 
-    def __init__(self, *, connections: int) -> None:
+
+class SecurePool(HTTPSConnectionPool):
+    ConnectionCls = SecureConnection
+
+
+class Adapter(HTTPAdapter):
+    """requests' adapter: connections that keep to the deadline, our TLS, and no repeat of a request."""
+
+    pools: ClassVar[dict[str, Any]] = {"http": PlainPool, "https": SecurePool}
+
+    def __init__(self, tls: ssl.SSLContext, *, connections: int = 1) -> None:
+        self._tls = tls
         super().__init__(pool_connections=connections, pool_maxsize=1, max_retries=0)
+
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:
+        super().init_poolmanager(connections, maxsize, block, ssl_context=self._tls, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = self.pools
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, ssl_context=self._tls, **kwargs)
+        manager.pool_classes_by_scheme = self.pools
+        return manager
 
     def cert_verify(self, conn: Any, *_: Any) -> None:
         """The context holds the certificates already: requests would load them for each connection anew."""

@@ -8,11 +8,10 @@ One deadline, from the first byte written to the last byte read, bounds every sy
 
 from __future__ import annotations
 
-import ssl
 import threading
 import time
 from math import inf
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import requests
@@ -202,18 +201,7 @@ class _SecurePool(HTTPSConnectionPool):
 
 
 class _Adapter(Adapter):
-    def __init__(self, tls: ssl.SSLContext) -> None:
-        self._tls = tls
-        super().__init__(connections=1)
-
-    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:
-        super().init_poolmanager(connections, maxsize, block, ssl_context=self._tls, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
-
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, ssl_context=self._tls, **kwargs)
-        manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
-        return manager
+    pools: ClassVar[dict[str, Any]] = {"http": _PlainPool, "https": _SecurePool}
 
 
 def _content(response: requests.Response, cap: int) -> bytes | None:

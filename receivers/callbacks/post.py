@@ -173,9 +173,8 @@ class _SecurePool(HTTPSConnectionPool):
 
 class _Adapter(Adapter):
     def __init__(self, tls: ssl.SSLContext, connected: Any) -> None:
-        self._tls = tls
         self._connected = connected
-        super().__init__(connections=4)
+        super().__init__(tls, connections=4)
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:
         self.poolmanager = PoolManager(num_pools=connections, maxsize=maxsize, block=block, **kwargs)
