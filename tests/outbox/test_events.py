@@ -156,7 +156,7 @@ def test_what_this_version_does_not_know_is_passed_over() -> None:
 
 
 def test_a_move_of_a_newer_version_stops_no_other() -> None:
-    """A state that is not known gives no event, a reason that is not known its number; the others are told."""
+    """An unknown state gives no event, an unknown reason its number; the others are told."""
     key, random = b"A" * 24, b"B" * 10
     moves = [b"qA" + bytes((3,)), b"qZ" + bytes((3,)), b"qD" + bytes((250,))]
     packed = b"".join(key + random + move + b"\0\0" + b"\0\0\0\1" for move in moves)
