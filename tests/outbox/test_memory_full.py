@@ -10,7 +10,9 @@ from cmqueue import Message, Outbox, OutboxFull
 from cmqueue.lane import Lane
 from cmqueue.settings import LibrarySettings
 from cmqueue.state import State
+from cmqueue.suppression import Suppressions
 from demo.valkey import RunningServer, running
+from worker.screen import Screen
 
 HELLO = Message(sender="Acme", to="+31600000001", text="hi")
 
@@ -119,3 +121,20 @@ def test_what_waits_behind_a_hold_expires_and_is_forgotten_though_redis_is_full(
     private.partition.expire(Lane.NORMAL, 0)
     _pass_time(private)
     assert 1 == private.partition.drop(60)
+
+
+def test_a_process_that_starts_while_redis_is_full_screens(private: Inside) -> None:
+    """It reads the key of the suppression list, and its marks go on."""
+    Suppressions(private.outbox).add("+31600000001")
+    private.outbox.enqueue(HELLO)
+    _fill(private)
+
+    with Outbox(private.outbox.settings) as started:
+        inside = Inside(started, private.partition)
+        batch = inside.batch()
+        marked = Screen(started.registry, frozenset()).mark(
+            inside.partition, batch, {}, lease=60, give_back=()
+        )
+
+    assert ["b"] == [why for _, why in marked.suppressed]
+    private.check()
