@@ -27,6 +27,7 @@ from cmqueue.subscribers import stream_of
 from cmqueue.suppression import plain_number
 
 PAGE = 1000
+MOST_PASSES = 5  #: a job that moves while it is looked for is found in the next
 PORTION = 100  #: jobs that one script call forgets: it looks for each through its lane
 _NUMBER_SIZE_AT = HEAD_BYTES - 1
 
@@ -55,10 +56,13 @@ def forget(outbox: Outbox, number: str) -> Forgotten:
     for target in targets(outbox):
         letters += Calls(outbox, target).erase(lambda event: _is_of(event.data, plain))
     for code, (_, partition) in sorted(outbox.registry.known().items()):
-        mine = (job for job in _jobs(outbox, partition) if _number_of(job) == plain)
-        while portion := list(islice(mine, PORTION)):
-            told: bytes = outbox.scripts.run("forget", partition.prefix, list(portion))
-            said.update(told.decode())
+        for _ in range(MOST_PASSES):
+            told = _pass(outbox, partition, plain)
+            in_hand = told.pop("b", 0)  # the same in each pass
+            said.update(told)
+            if not told:
+                break
+        said["b"] += in_hand
         letters += _events(outbox, code, plain)
     found = Forgotten(
         cancelled=said["c"], unknown=said["u"], dropped=said["d"], in_hand=said["b"], letters=letters
@@ -72,6 +76,16 @@ def forget(outbox: Outbox, number: str) -> Forgotten:
         letters=letters,
     )
     return found
+
+
+def _pass(outbox: Outbox, partition: Partition, plain: str) -> Counter[str]:
+    """Look through the partition once; what became of each job, by letter (scripts/forget.lua)."""
+    told = Counter[str]()
+    mine = (job for job in _jobs(outbox, partition) if _number_of(job) == plain)
+    while portion := list(islice(mine, PORTION)):
+        reply: bytes = outbox.scripts.run("forget", partition.prefix, list(portion))
+        told.update(reply.decode())
+    return told
 
 
 def _number_of(job: bytes) -> str:

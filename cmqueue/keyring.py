@@ -103,9 +103,13 @@ class Keyring:
         An opt-out must be found whatever key names messages by then.
         """
         if self._suppression is None:
-            client, made = self._scripts.client, secrets.token_hex(32).encode()
-            self._scripts.guarded(lambda: client.set(SUPPRESSION, made, nx=True))
-            self._suppression = self._scripts.guarded(lambda: client.get(SUPPRESSION))
+            client, guarded = self._scripts.client, self._scripts.guarded
+            kept = guarded(lambda: client.get(SUPPRESSION))
+            if kept is None:  # asked first: a full Redis refuses any SET, and must be emptied all the same
+                made = secrets.token_hex(32).encode()
+                guarded(lambda: client.set(SUPPRESSION, made, nx=True))
+                kept = guarded(lambda: client.get(SUPPRESSION))
+            self._suppression = kept
         return self._suppression
 
     def agree(self) -> tuple[bytes, ...]:

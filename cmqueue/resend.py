@@ -53,12 +53,22 @@ def resend_failed(outbox: Outbox, merged: Merged, *, delay: float, most: int) ->
 
 
 def revoke_resend(outbox: Outbox, merged: Merged) -> Revoked | None:
-    """Take back what was sent in the place of a message that has arrived after all; None for nothing."""
+    """Take back what was sent in the place of a message that has arrived after all; None for nothing.
+
+    Where that has failed too, and was sent anew in its turn, the last of them is what may still wait.
+    """
     if merged.before is not State.FAILED or merged.after is State.FAILED:
         return None
-    identity = Identity.parse(merged.id)
+    last = merged.id
+    while new := _resent_as(outbox, last):
+        last = new
+    return None if last == merged.id else outbox.cancel(last)
+
+
+def _resent_as(outbox: Outbox, id: str) -> str | None:
+    identity = Identity.parse(id)
     standing = (
         None if identity is None else Partition(outbox.scripts, identity.partition).status(identity.key)
     )
-    new = None if standing is None else Row.unpack(standing.row).extras.get("resent_as")
-    return None if new is None else outbox.cancel(new)
+    found: str | None = None if standing is None else Row.unpack(standing.row).extras.get("resent_as")
+    return found

@@ -171,15 +171,27 @@ class Suppressions:
     ) -> int:
         entry = (ANY_SENDER if sender is None else sender_digest(sender)) + why.encode()
         source, changed = iter(numbers), 0
-        if account is not None:
-            for shard in range(self._outbox.settings.shards):
-                self._outbox.registry.partition(account, shard)  # a list may come before its first message
+        self._complete(account)
         lists, scripts = self._lists(account), self._outbox.scripts
         while page := [self._hash(number) for number in islice(source, _PAGE)]:
             given = list(chain.from_iterable((hashed, entry) for hashed in page))
             for _, partition in lists:
                 changed += int(scripts.run("suppress", partition.prefix, [verb, *given]))
         return changed
+
+    def _complete(self, account: str | None) -> None:
+        """Make what is missing of the account's shards, or of all accounts': a list may come before its first
+        message.
+        """
+        registry = self._outbox.registry
+        if account is None:
+            owners = ((code, name) for code, (name, _) in registry.known().items())
+            named = {name for code, name in owners if code not in registry.contested}
+        else:
+            named = {account}
+        for name in named:
+            for shard in range(self._outbox.settings.shards):
+                registry.partition(name, shard)
 
     def _lists(self, account: str | None) -> list[tuple[str, Partition]]:
         if account is None and not self._outbox.registry.known():

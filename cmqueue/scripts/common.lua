@@ -344,6 +344,12 @@ local function phase_of(id)
   return phases[id]
 end
 
+-- A batch was answered: brake and account stop are over. Where the partition was slowed (scripts/slow.lua) only the
+-- probe's answer says so.
+local function open_gate(probe)
+  if probe == '1' or call('HEXISTS', key('gate'), 'slowed') == 0 then call('DEL', key('gate')) end
+end
+
 -- Push jobs to the front of a list so that they keep their order.
 local function push_front(list, jobs)
   local reversed = {}

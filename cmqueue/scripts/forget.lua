@@ -17,7 +17,7 @@ for i = 1, #ARGV do
   local id = job_id(job)
   local row, letter = current_row(id), '-'
   local waits = row and not finished(row_state(row))
-  if waits and row_state(row) == 'q' and phase_of(id) then
+  if phase_of(id) then -- also where its row has ended: the worker drops it, or gives it back
     letter = 'b'
   elseif call('HEXISTS', key('jobs'), id) == 1 then
     for _, zset in ipairs({'due', 'doubt', 'kept'}) do call('ZREM', key(zset), id) end

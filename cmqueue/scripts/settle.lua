@@ -106,7 +106,7 @@ if #tombs > 0 then call('SREM', key('withdrawn'), unpack(tombs)) end
 call('DEL', batch, meta)
 call('ZREM', key('leases'), id)
 
--- The brake and the account stop: one gate per partition, opened by the first answer.
+-- The brake and the account stop: one gate per partition, opened by the first answer (`open_gate`).
 local gate = key('gate')
 local function close_gate(why, first, last)
   local step = tonumber(call('HGET', gate, 'step'))
@@ -114,7 +114,7 @@ local function close_gate(why, first, last)
   call('HSET', gate, 'closed', why, 'step', step, 'until', now_ms + step)
 end
 if ARGV[3] == 'answered' then
-  if call('EXISTS', gate) == 1 then call('DEL', gate) end
+  open_gate(about[2])
 elseif ARGV[3] == 'stopped' then
   local closed = call('HGET', gate, 'closed')
   if about[2] == '1' or not closed or sub(closed, 1, 5) == 'brake' then

@@ -5,7 +5,8 @@
 -- A repeated call finds the halves, and changes nothing.
 local id, first, second = ARGV[1], ARGV[2], ARGV[3]
 local batch, meta = key('batch:', id), key('meta:', id)
-local lane = call('HGET', meta, 'lane')
+local about = call('HMGET', meta, 'lane', 'probe')
+local lane = about[1]
 if not lane and call('ZSCORE', key('leases'), first) and call('ZSCORE', key('leases'), second) then
   return {'split', call('LLEN', key('batch:', first)), call('LLEN', key('batch:', second))}
 end
@@ -25,5 +26,5 @@ for n = 2, 3 do -- no probes any more: the refusal was an answer
   call('ZADD', key('leases'), now_ms + tonumber(ARGV[4]), ARGV[n])
 end
 for n = 5, #ARGV do call('ZADD', key('leases'), 'XX', now_ms + tonumber(ARGV[4]), ARGV[n]) end
-if call('EXISTS', key('gate')) == 1 then call('DEL', key('gate')) end
+open_gate(about[2])
 return {'split', half, size - half}

@@ -158,3 +158,36 @@ def test_what_waits_for_handlers_and_callbacks_goes_too(inside: Inside) -> None:
     assert Forgotten(letters=2) == forget(inside.outbox, NUMBER)
     assert ["evt_2"] == [call.event.id for call in calls.take(10, lease=60) or []]
     assert [] == calls.dead()
+
+
+def test_what_moves_meanwhile_is_found(inside: Inside) -> None:
+    """A job that goes back to its lane between the look at it and the script is forgotten there."""
+    id = _enqueue(inside, guarantee="at_least_once")
+    inside.deliver(fate=DOUBTED)
+    inside.end_doubt()
+    run = inside.outbox.scripts.run
+
+    def after_a_sweep(*call: Any) -> Any:
+        inside.outbox.scripts.run = run  # type: ignore[method-assign]
+        inside.sweep()
+        return run(*call)
+
+    inside.outbox.scripts.run = after_a_sweep  # type: ignore[method-assign]
+
+    assert Forgotten(unknown=1) == forget(inside.outbox, NUMBER)
+    assert not _is_kept(inside)
+    assert State.UNKNOWN is inside.state(key_of(id))
+    inside.check()
+
+
+def test_what_was_cancelled_in_a_workers_hand_is_told_of(inside: Inside) -> None:
+    """Its job lies in the batch until the worker is through, though its row has ended."""
+    id = _enqueue(inside)
+    batch = inside.batch()
+    inside.outbox.cancel(id)
+
+    assert Forgotten(in_hand=1) == forget(inside.outbox, NUMBER)
+    inside.mark(batch)
+    assert Forgotten() == forget(inside.outbox, NUMBER)
+    assert not _is_kept(inside)
+    inside.check()

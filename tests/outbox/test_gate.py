@@ -289,6 +289,24 @@ def test_a_slowed_partition_is_probed_when_its_time_is_over(inside: Inside) -> N
     inside.check()
 
 
+@pytest.mark.parametrize("answer", ["taken", "refused whole"])
+def test_what_was_in_flight_does_not_end_a_slowing(inside: Inside, answer: str) -> None:
+    """CM answers those as ever, and reports them as failed later: only the probe's answer opens."""
+    batch = inside.batch(limit=2)
+    inside.mark(batch)
+    inside.partition.slow("safeguard", 60)
+    if answer == "taken":
+        inside.settle(batch, ACCEPTED)
+    else:
+        inside.partition.split(batch, ("first", "second"), lease=60)
+
+    assert "stopped:safeguard" == _held(inside).why
+    inside.open_gate()
+    inside.deliver()
+    assert {} == inside.gate()
+    inside.check()
+
+
 def test_what_holds_longer_stays(inside: Inside) -> None:
     """A shorter slowing does not open what a longer one has closed."""
     assert inside.partition.slow("safeguard", 600)

@@ -12,6 +12,7 @@ from cmqueue.settings import LibrarySettings
 from cmqueue.state import State
 from cmqueue.suppression import Suppressions, Why, screens
 from demo.valkey import RunningServer, running
+from worker.screen import Screen
 
 HELLO = Message(sender="Acme", to="+31600000001", text="hi")
 
@@ -136,4 +137,21 @@ def test_who_opts_out_of_a_full_redis_gets_nothing(private: Inside) -> None:
     given = screens(private.partition.members(batch.id), {}, key)
     marked = private.partition.mark(batch.id, lease=60, earliest_expiry=2**32 - 1, screens=given)
     assert (1, ["o"]) == (marked.left, [why for _, why in marked.suppressed])
+    private.check()
+
+
+def test_a_process_that_starts_while_redis_is_full_screens(private: Inside) -> None:
+    """It reads the key of the suppression list, and its marks go on."""
+    Suppressions(private.outbox).add("+31600000001")
+    private.outbox.enqueue(HELLO)
+    _fill(private)
+
+    with Outbox(private.outbox.settings) as started:
+        inside = Inside(started, private.partition)
+        batch = inside.batch()
+        marked = Screen(started.registry, frozenset()).mark(
+            inside.partition, batch, {}, lease=60, give_back=()
+        )
+
+    assert ["b"] == [why for _, why in marked.suppressed]
     private.check()

@@ -36,6 +36,12 @@ def _told(inside: Inside, receipt: Receipt, code: int, error: int = 0) -> Merged
     return found
 
 
+def _receipt_of(inside: Inside, id: str) -> Receipt:
+    """Of a message that was sent anew: its reference is in its job."""
+    (random,) = [job.random for _, job in inside.places() if job.bucket + job.tail == key_of(id)]
+    return Receipt(id, id[:6] + random, duplicate=False)
+
+
 def _resent(inside: Inside, merged: Merged, *, delay: float = 0, most: int = 3) -> str | None:
     return resend_failed(inside.outbox, merged, delay=delay, most=most)
 
@@ -112,6 +118,37 @@ def test_what_came_after_all_takes_the_new_one_back(inside: Inside) -> None:
 
     assert "cancelled" == revoke_resend(inside.outbox, _told(inside, receipt, 2))
     assert [State.DELIVERED, State.CANCELLED] == inside.outbox.states([receipt.id, new])
+    inside.check()
+
+
+def test_what_came_after_all_takes_the_last_of_a_chain_back(inside: Inside) -> None:
+    """Also where the one in its place has failed in its turn, and another waits."""
+    first = _accepted(inside)
+    second = _resent(inside, _told(inside, first, 3, PASSING))
+    assert second is not None
+    _deliver(inside)
+    third = _resent(inside, _told(inside, _receipt_of(inside, second), 3, PASSING), delay=60)
+    assert third is not None
+
+    assert "cancelled" == revoke_resend(inside.outbox, _told(inside, first, 2))
+    found = inside.outbox.states([first.id, second, third])
+    assert [State.DELIVERED, State.FAILED, State.CANCELLED] == found
+    inside.check()
+
+
+@pytest.mark.parametrize("links", [1, 2])
+def test_what_came_after_all_is_not_sent_anew_once_more(inside: Inside, links: int) -> None:
+    """The one in its place had gone when that was known. When it fails nothing follows or is kept."""
+    first = last = _accepted(inside)
+    for _ in range(links):
+        new = _resent(inside, _told(inside, last, 3, PASSING))
+        assert new is not None
+        last = _receipt_of(inside, new)
+        _deliver(inside)
+    assert "too_late" == revoke_resend(inside.outbox, _told(inside, first, 2))
+
+    assert _resent(inside, _told(inside, last, 3, PASSING)) is None
+    assert [] == list(inside.places())
     inside.check()
 
 

@@ -203,6 +203,20 @@ def test_without_an_account_all_of_them_are_meant(valkey: RunningServer) -> None
         assert ["shop"] == [one.account for one in listed.of(NUMBER)]
 
 
+@pytest.mark.parametrize("account", [None, "shop"])
+def test_a_shard_that_is_made_later_has_the_list(valkey: RunningServer, account: str | None) -> None:
+    """An account's shards come into being with their first messages; an entry holds for each of them."""
+    variables = {"CMQUEUE_REDIS_URL": valkey.url, "CMQUEUE_SHARDS": "3"}
+    with Outbox(LibrarySettings.from_env(variables)) as outbox:
+        outbox.scripts.client.flushall()
+        outbox.registry.partition("shop", 1)
+        Suppressions(outbox).add(NUMBER, account=account)
+
+        shards = [outbox.registry.partition("shop", shard).prefix for shard in range(3)]
+
+        assert [1, 1, 1] == [outbox.scripts.client.hlen(f"{prefix}suppressed") for prefix in shards]
+
+
 def test_no_number_lies_on_the_list(inside: Inside, listed: Suppressions) -> None:
     """What Redis keeps is an HMAC."""
     listed.add(NUMBER, sender="0031600000009")
