@@ -20,6 +20,7 @@ from cmqueue.receipt import Broadcast, Receipt, Refusal
 from cmqueue.state import Reason, State
 from cmqueue.status import Status
 from cmqueue.subscription import Subscription
+from cmqueue.suppression import Suppressions, Why
 
 __all__ = [
     "AsyncOutbox",
@@ -42,7 +43,9 @@ __all__ = [
     "State",
     "Status",
     "Subscription",
+    "Suppressions",
     "UnknownLane",
+    "Why",
     "on",
     "sms",
 ]

@@ -95,6 +95,7 @@ class Reason(Enum):
     CANCELLED = 54
     SUPPRESSED = 55
     REDRIVEN = 56
+    FORGOTTEN = 57  # its number was to be forgotten
     # not on the staging allow-list
     NOT_ALLOWED = 58
     # on the suppression list, and why it came there

@@ -10,7 +10,14 @@ from cmqueue.lane import Guarantee, Lane
 from cmqueue.row import Entry, Row, iso
 from cmqueue.standard_error import standard_error
 from cmqueue.standing import Standing
-from cmqueue.state import State
+from cmqueue.state import Reason, State
+
+_SUPPRESSED = {
+    Reason.OPTED_OUT: "its number has opted out",
+    Reason.UNREACHABLE: "CM reported its number as one that can't be reached",
+    Reason.BLOCKED: "its number is on the suppression list",
+    Reason.NOT_ALLOWED: "its number is not on the allow-list of staging, CMQUEUE_ONLY_TO",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,11 +115,10 @@ class Status:
                 said = "A worker is posting it to CM."
             case State.AMBIGUOUS:
                 end = "is resent" if self.guarantee is Guarantee.AT_LEAST_ONCE else "ends unknown"
-                said = (
-                    f"Nobody knows whether CM took it ({self._why()}); without a receipt it {end} at {when}."
-                )
+                said = f"Nobody knows whether CM took it ({self._why()})."
+                said += f" Without a status report it {end} at {when}."
             case State.ACCEPTED:
-                said = f"CM accepted it for a delivery attempt, in {self.parts} part(s)."
+                said = self._accepted()
             case State.DELIVERED | State.READ:
                 said = f"CM reports that it was {self.state}."
             case State.FAILED:
@@ -120,15 +126,28 @@ class Status:
                 if self.resent_as:
                     said += f" Message {self.resent_as} was sent in its place."
             case State.DEAD | State.UNKNOWN:
-                said = f"It ended {self.state}: {self._why()}. It can be redriven" + (
-                    f" until {when}." if when else "."
+                said = f"It ended {self.state}: {self._why()}. " + (
+                    f"It can be redriven until {when}."
+                    if place.where == "kept"
+                    else "Its number and content are not kept any more, so it can't be redriven."
                 )
+            case State.SUPPRESSED:
+                said = f"It was not sent: {_SUPPRESSED.get(self.history[-1].reason, self._why())}."
             case _:
                 why = self._why()
                 said = f"It ended {self.state}." if why == self.state else f"It ended {self.state}: {why}."
         if not self.state.finished:
             said += f" It expires at {iso(self.expires_at)}."
         return said
+
+    def _accepted(self) -> str:
+        """That CM took it, and how that is known where no answer told it."""
+        if self.history[-1].reason is Reason.TRANSACTION:
+            return "CM has it: its Transactions API says so."
+        if self.history[-1].reason is Reason.RECEIPT:
+            return "CM reports that the operator has it."
+        parts = f", in {self.parts} part{'' if self.parts == 1 else 's'}" if self.parts else ""
+        return f"CM accepted it for a delivery attempt{parts}."
 
     def _failure(self) -> str:
         """What CM's standard error means, of a message that failed."""

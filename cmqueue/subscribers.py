@@ -28,10 +28,16 @@ def stream_of(partition: str) -> str:
     return f"cmq:{{{partition}}}:events"
 
 
+def subscribed(scripts: Scripts) -> set[str]:
+    """The names of all groups. Raises OutboxUnavailable."""
+    client = scripts.client
+    return {group.decode() for group in scripts.guarded(lambda: client.smembers(SUBSCRIBERS))}
+
+
 def begin_in(scripts: Scripts, partition: str) -> None:
     """Let all subscribers hear of a partition from its first message on. Raises OutboxUnavailable."""
     client = scripts.client
-    groups = scripts.guarded(lambda: client.smembers(SUBSCRIBERS))
+    groups = subscribed(scripts)
     if groups:
         scripts.guarded(lambda: make(client, [partition], sorted(groups), "0"))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -15,6 +14,7 @@ from cmqueue.cli.page import counted, write_json, write_table
 from cmqueue.cli.verb import Verb, as_json, limit
 from cmqueue.outbox import Outbox
 from cmqueue.row import iso
+from cmqueue.subscribers import subscribed
 from cmqueue.subscription import Subscription
 
 PAGE = 500
@@ -45,7 +45,7 @@ def calls() -> None:
 @calls.command(cls=Verb)
 @as_json
 def status(as_json: bool) -> None:
-    """How each target does that something ever waited for."""
+    """How each target does, once a call of it had to wait."""
     with opened() as outbox:
         found = [(target, Calls(outbox, target).standing()) for target in targets(outbox)]
     if as_json:
@@ -62,7 +62,7 @@ def status(as_json: bool) -> None:
 def _is(standing: Standing) -> str:
     if standing.off:
         return "disabled"
-    return f"paused until {_minute(standing.until)}" if standing.until else "open"
+    return f"paused until {iso(int(standing.until))}" if standing.until else "open"
 
 
 def _as_json(standing: Standing) -> dict[str, Any]:
@@ -96,14 +96,9 @@ def list_(target: str | None, limit: int, as_json: bool) -> None:
         return
     for name in dict.fromkeys(name for name, _ in cut):
         click.echo(name)
-        write_table(
-            ("  event", "died at", "type", "why"),
-            [
-                ("  " + one.event.id, _minute(one.at), one.event.type, one.why)
-                for of, one in cut
-                if of == name
-            ],
-        )
+        for of, one in cut:
+            if of == name:
+                click.echo(f"  {one.event.id}  {iso(int(one.at))}\n      {one.event.type}: {one.why}")
     if len(listed) > len(cut):
         click.echo(f"\nThere are more than {limit}: --limit 0 lists all.")
 
@@ -131,11 +126,6 @@ def _shown(target: str, one: DeadCall) -> dict[str, Any]:
         "died_at": iso(round(one.at)),
         "kept_until": iso(round(one.until)),
     }
-
-
-def _minute(at: float) -> str:
-    """Short, so that a line keeps to 80 columns."""
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%MZ}"
 
 
 @calls.command(cls=Verb)
@@ -175,7 +165,7 @@ def redrive(events: tuple[str, ...], everything: bool, target: str | None, as_js
 @calls.command(cls=Verb)
 @a_target
 def resume(target: str) -> int:
-    """Let TARGET go on: an endpoint that was disabled by its 410, or one that is paused."""
+    """Let a paused or disabled TARGET go on."""
     with opened() as outbox:
         if target not in targets(outbox):
             click.echo("cmqueue: nothing ever waited for this target", err=True)
@@ -187,12 +177,17 @@ def resume(target: str) -> int:
 
 @calls.command(cls=Verb)
 @a_target
-def end(target: str) -> None:
-    """Forget TARGET: what waits for it, what was given up, and what it has not read.
+def end(target: str) -> int:
+    """Forget TARGET and all that waits for it.
 
-    Take it out of the workers' settings first, or they begin it anew.
+    What was given up and what it has not read goes too. Take it out of the workers' settings first, or they
+    begin it anew.
     """
     with opened() as outbox:
+        if target not in targets(outbox) and target not in subscribed(outbox.scripts):
+            click.echo("cmqueue: there is no such handler or endpoint", err=True)
+            return 1
         Subscription(outbox, target).end()
         Calls(outbox, target).forget()
     click.echo(f"{target} is forgotten")
+    return 0

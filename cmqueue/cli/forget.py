@@ -34,10 +34,10 @@ def forget(opaque: bool, as_json: bool, number: str) -> int:
     else:
         write_fields(
             [
-                ("cancelled", counted(found.cancelled, "message")),
-                ("unknown", counted(found.unknown, "message")),
-                ("dropped", counted(found.dropped, "message")),
-                ("letters", f"{found.letters:,}"),
+                ("cancelled", f"{counted(found.cancelled, 'message')}, certainly not sent"),
+                ("unknown", f"{counted(found.unknown, 'message')} that CM may have"),
+                ("dropped", f"{counted(found.dropped, 'ended message')} that could have been sent again"),
+                ("erased", f"{counted(found.letters, 'event')} or reports that held it"),
                 ("in hand", counted(found.in_hand, "message") if found.in_hand else None),
             ]
         )

@@ -15,6 +15,7 @@ from cmqueue.cli.verb import OneOf, Verb, an_account, as_json, limit, opaque
 from cmqueue.errors import InvalidMessage
 from cmqueue.outbox import Outbox
 from cmqueue.row import iso
+from cmqueue.settings import DEFAULT_ACCOUNT
 from cmqueue.suppression import Entry, Suppressions, Why
 
 _a_why = OneOf(why.value for why in Why)
@@ -31,7 +32,7 @@ def suppress() -> None:
 
     Asked just before each request, in all lanes but those of CMQUEUE_SUPPRESSION_EXEMPT. Numbers get there by
     an opt-out word, by CM's report that a number is dead, or by `suppress add`. They are kept as keyed
-    hashes: the list can say whether a number is on it, not which numbers are.
+    hashes, and so are senders: the list can say whether a number is on it, not which numbers are.
     """
 
 
@@ -47,6 +48,8 @@ def list_(account: str | None, opaque: bool, limit: int, as_json: bool, number: 
     The exit code is 1 where NUMBER has none.
     """
     with opened() as outbox:
+        if not _is_known(outbox, account):
+            return 1
         listed = Suppressions(outbox)
         if number is None:
             entries = listed.entries(account=account)
@@ -94,6 +97,8 @@ def add(
     """
     refused: Counter[str] = Counter()
     with opened() as outbox:
+        if not _is_known(outbox, account):
+            return 1
         good = _readable(outbox, _given(numbers), refused, opaque=opaque)
         made = Suppressions(outbox).add_many(good, account=account, sender=sender, why=Why(why))
     _write(made, "added", refused, as_json=as_json)
@@ -115,16 +120,31 @@ def remove(
     numbers had none.
     """
     refused: Counter[str] = Counter()
-    removed = missing = 0
+    removed = missing = elsewhere = 0
     with opened() as outbox:
+        if not _is_known(outbox, account):
+            return 1
         listed = Suppressions(outbox)
         for number in _readable(outbox, _given(numbers), refused, opaque=opaque):
             if listed.remove(number, account=account, sender=sender):
                 removed += 1
             else:
                 missing += 1
+                elsewhere += bool(listed.of(number, account=account))
     _write(removed, "removed", refused, as_json=as_json, missing=missing)
+    if elsewhere and not as_json:
+        other = "for any sender: leave --from out" if sender else "for a sender: name it with --from"
+        click.echo(f"cmqueue: {counted(elsewhere, 'number')} of these may be on the list {other}", err=True)
     return 1 if refused or missing else 0
+
+
+def _is_known(outbox: Outbox, account: str | None) -> bool:
+    """Whether there is such an account: one that is mistyped must not come about by that."""
+    known = {name for name, _ in outbox.registry.known().values()} | {DEFAULT_ACCOUNT}
+    if account is None or account in known:
+        return True
+    click.echo(f"cmqueue: nothing was ever queued for an account {account}", err=True)
+    return False
 
 
 def _given(numbers: tuple[str, ...]) -> Iterable[str]:

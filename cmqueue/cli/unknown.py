@@ -42,7 +42,7 @@ def unknown() -> None:
 @limit
 @as_json
 def list_(lane: str | None, limit: int, as_json: bool) -> None:
-    """List them, the longest unknown first, with what the doubt is about."""
+    """List them, the longest unknown first."""
     heads = ("id", "unknown since", "lane", "doubt")
     write_list(State.UNKNOWN, lane, limit, as_json=as_json, heads=heads, cells=_cells)
 

@@ -33,7 +33,7 @@ for i = 1, #ARGV do
   end
   if letter == 'd' and waits then
     letter = (row_state(row) == 'm' or doubted(job)) and 'u' or 'c'
-    move(job_name(job), row, letter == 'u' and 'U' or 'C', 54, 0)
+    move(job_name(job), row, letter == 'u' and 'U' or 'C', 57, 0)
   end
   said[i] = letter
 end

@@ -56,7 +56,7 @@ def test_the_dead_are_listed(run: Run, outbox: Outbox) -> None:
     )
     cut = run("calls", "list", "--limit", "2").out.splitlines()
     assert SHOP == cut[0]
-    assert event(0).id in cut[2]
+    assert event(0).id in cut[1]
     assert "There are more than 2: --limit 0 lists all." == cut[-1]
     assert max(map(len, cut)) <= 80
 
@@ -122,3 +122,11 @@ def test_a_target_is_ended(run: Run, outbox: Outbox) -> None:
     assert 0 == run("calls", "end", SHOP).code
     assert (0, 0) == (calls.standing().dead, calls.standing().waiting)
     assert [] == outbox.scripts.client.keys("cmq:{AA}:events")
+
+
+def test_a_mistyped_target_is_told(run: Run, outbox: Outbox) -> None:
+    """There is nothing to end; the exit code is 1."""
+    ran = run("calls", "end", "handler:nope")
+
+    assert (1, "") == (ran.code, ran.out)
+    assert "no such handler or endpoint" in ran.err

@@ -80,7 +80,31 @@ def test_the_account_may_be_named(run: Run, outbox: Outbox) -> None:
     Only its list is written then.
     """
     outbox.registry.partition("post")
+    outbox.registry.partition("shop")
     run("suppress", "add", NUMBER, "--account", "shop")
 
     assert [("shop", Why.BLOCKED)] == [(one.account, one.why) for one in Suppressions(outbox).entries()]
     assert [] == run("suppress", "list", "--account", "post", "--json").json
+
+
+@pytest.mark.parametrize("verb", [("add", NUMBER), ("remove", NUMBER), ("list",)])
+def test_a_mistyped_account_does_not_come_about(run: Run, outbox: Outbox, verb: tuple[str, ...]) -> None:
+    """
+    An alias that nothing was ever queued for is refused.
+    """
+    ran = run("suppress", *verb, "--account", "shpo")
+
+    assert (1, "") == (ran.code, ran.out)
+    assert "shpo" in ran.err
+    assert not outbox.registry.known()
+
+
+def test_an_entry_for_a_sender_is_pointed_at(run: Run, outbox: Outbox) -> None:
+    """
+    Who removes without --from what a STOP has put there is told why nothing went.
+    """
+    Suppressions(outbox).add(NUMBER, sender="Acme", why=Why.OPTED_OUT)
+
+    ran = run("suppress", "remove", NUMBER)
+    assert 1 == ran.code
+    assert "name it with --from" in ran.err

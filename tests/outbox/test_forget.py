@@ -191,3 +191,13 @@ def test_what_was_cancelled_in_a_workers_hand_is_told_of(inside: Inside) -> None
     assert Forgotten() == forget(inside.outbox, NUMBER)
     assert not _is_kept(inside)
     inside.check()
+
+
+@pytest.mark.parametrize("place", [_in_doubt, _dead], ids=["unknown", "dead"])
+def test_what_was_forgotten_is_explained_so(inside: Inside, place: Any) -> None:
+    """Its row is there, but nobody can send it again."""
+    id = place(inside)
+    forget(inside.outbox, NUMBER)
+
+    said = inside.outbox.explain(id) or ""
+    assert said.endswith("Its number and content are not kept any more, so it can't be redriven.")
