@@ -14,7 +14,7 @@ def secure_url(value: str) -> str:
     except ValueError:
         raise ValueError("is not a URL") from None
     if parts.scheme not in {"https", "http"} or not host:
-        raise ValueError("must be an https URL")
+        raise ValueError("must be an https URL, or http to loopback")
     if "@" in parts.netloc:
         raise ValueError("holds credentials; the product token has its own setting")
     if parts.fragment or not value.isprintable() or " " in value:

@@ -124,7 +124,9 @@ def networks(value: str) -> tuple[Network, ...]:
     try:
         return tuple(ipaddress.ip_network(item.strip()) for item in value.split(","))
     except ValueError:
-        raise ValueError("must be networks such as 10.1.0.0/16 or fd00::/8, comma-separated") from None
+        raise ValueError(
+            "must be networks or addresses such as 10.1.0.0/16 or fd00::/8, comma-separated"
+        ) from None
 
 
 def modules(value: str) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ _MEANS = {
     State.DELIVERED: "CM reports that it arrived",
     State.READ: "CM reports that somebody looked at it",
     State.FAILED: "CM reports that it could not be delivered",
-    State.ACCEPTED: "CM took it for a delivery attempt, and reports no more yet",
+    State.ACCEPTED: "CM took it; of 70 % the sandbox reports nothing, so that this is short",
     State.SUPPRESSED: "its number had replied STOP",
     State.REJECTED: "CM refused the recipient",
     State.UNKNOWN: "its answer was lost: at most once means it is not sent again",

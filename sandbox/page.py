@@ -164,7 +164,7 @@ class _Replies(NamedTuple):
         if not self.offered:
             return ""
         if entry.id != self.to:
-            return f'<div><a href="?reply={entry.id}#m{entry.id}">reply</a></div>'
+            return f'<div><a href="?reply={entry.id}">reply</a></div>'
         return (
             f'<form class="reply" id="m{entry.id}" method="post" action="/sandbox/inbound">'
             f'<input type="hidden" name="answers" value="{entry.id}">'

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import click
 
 from cmqueue.cli.verb import without_values
-from cmqueue.errors import CmqueueError
+from cmqueue.errors import CmqueueError, OutboxUnavailable
 
 
 class Entry(NamedTuple):
@@ -134,10 +134,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         click.echo(f"cmqueue: {error.format_message()}", err=True)
         return 1
+    except OutboxUnavailable as error:
+        click.echo(f"cmqueue: {_unavailable(error, given)}", err=True)
+        return 1
     except CmqueueError as error:
         click.echo(f"cmqueue: {error}", err=True)
         return 1
     return code if given else 2
+
+
+def _unavailable(error: OutboxUnavailable, given: list[str]) -> str:
+    """The error in the words of the verb: only two of them enqueue."""
+    if given and given[0] in ("send", "import"):
+        return str(error)
+    return error.problem + ("; it may be done in part: do it again" if error.maybe_enqueued else "")
 
 
 __all__ = ["Commands", "commands", "main"]
