@@ -123,6 +123,15 @@ def test_what_waits_behind_a_hold_expires_and_is_forgotten_though_redis_is_full(
     assert 1 == private.partition.drop(60)
 
 
+def test_the_key_of_the_suppression_list_is_made_though_redis_is_full(private: Inside) -> None:
+    """Once, and for all processes: no worker begins without it."""
+    _fill(private)
+
+    made = private.outbox.registry.suppression_key
+    with Outbox(private.outbox.settings) as another:
+        assert made == another.registry.suppression_key
+
+
 def test_a_process_that_starts_while_redis_is_full_screens(private: Inside) -> None:
     """It reads the key of the suppression list, and its marks go on."""
     Suppressions(private.outbox).add("+31600000001")
