@@ -17,6 +17,7 @@ ENV PATH=/opt/cmqueue/bin:$PATH \
 WORKDIR /srv/cmqueue
 COPY pyproject.toml ./
 COPY deploy deploy
+COPY calling calling
 COPY cmqueue cmqueue
 COPY config config
 COPY listening listening

@@ -7,23 +7,18 @@ then one call alone, until one succeeds.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cmqueue.event import Event
-from cmqueue.job import UnknownFormat
-from cmqueue.lane import Lane
 from cmqueue.log import log
+from cmqueue.packed_event import pack, unpack
 from cmqueue.settings import DAY
-from cmqueue.state import State
 
 if TYPE_CHECKING:
     from cmqueue.outbox import Outbox
 
-FORMAT = b"1"
 CHUNK = 500  #: calls that one script keeps: Redis does nothing else meanwhile
 MOST_WAITING = 100_000  #: calls of one target
 MOST_DEAD = 10_000  #: of one target; the oldest make room
@@ -35,6 +30,9 @@ _NOW = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 """
+
+# At its `maxmemory` Redis refuses a script whose first write could grow. What waits must go all the same.
+_THOUGH_FULL = "redis.call('DEL', KEYS[3] .. ':nothing')\n"
 
 # Keys of all: due (zset: call -> when it may be taken, milliseconds), waiting (hash: call -> failures in 2
 # digits, packed event), standing (hash), dead (zset: call -> when it is forgotten), buried (hash).
@@ -63,6 +61,7 @@ return refused
 # end; then call, packed, …
 _TAKE = (
     _NOW
+    + _THOUGH_FULL
     + """
 local standing = redis.call('HMGET', KEYS[3], 'off', 'until')
 if standing[1] then return {'off'} end
@@ -96,6 +95,7 @@ return taken
 # Returns the pause that began, in milliseconds, or 0; and whether the call was still the caller's.
 _SETTLE = (
     _NOW
+    + _THOUGH_FULL
     + """
 local call, verdict = ARGV[1], ARGV[4]
 if verdict == 'done' then
@@ -352,6 +352,27 @@ class Calls:
         chosen = list(ids)
         return [id.decode() for id in self._run(self._redrive, *chosen)] if chosen else []
 
+    def erase(self, is_its: Callable[[Event], bool]) -> int:
+        """Drop the calls of the events that `is_its` names, those that wait and the dead; how many."""
+        client, guarded = self._outbox.scripts.client, self._outbox.scripts.guarded
+        due, waiting, _, dead, buried = self._keys
+        gone = 0
+        for times, kept, begin in ((due, waiting, 2), (dead, buried, None)):
+            cursor = 0
+            while True:
+                cursor, page = guarded(lambda at=cursor, kept=kept: client.hscan(kept, at, count=500))
+                calls = [
+                    call
+                    for call, told in page.items()
+                    if is_its(unpack(told[begin:] if begin else told.partition(b"\n")[2][2:]))
+                ]
+                if calls:
+                    guarded(lambda calls=calls, times=times: client.zrem(times, *calls))
+                    gone += int(guarded(lambda calls=calls, kept=kept: client.hdel(kept, *calls)))
+                if cursor == 0:
+                    break
+        return gone
+
     def forget(self) -> None:
         """Drop all there is of the target."""
         client = self._outbox.scripts.client
@@ -390,26 +411,3 @@ def readiness(outbox: Outbox, names: Sequence[str]) -> dict[str, Readiness]:
         name: Readiness(held=off is not None or int(until or 0) > now, due=bool(first) and first[0][1] <= now)
         for name, first, (off, until) in zip(names, told[::2], told[1::2], strict=True)
     }
-
-
-def pack(event: Event) -> bytes:
-    """The event's bytes: format, then JSON of all that is not as by default."""
-    told = ((name, getattr(event, name)) for name in _FIELDS)
-    kept = {name: value for name, value in told if value is not None and value != _DEFAULTS.get(name)}
-    return FORMAT + json.dumps(kept, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def unpack(packed: bytes) -> Event:
-    """Raises UnknownFormat for another format's bytes."""
-    if packed[:1] != FORMAT:
-        raise UnknownFormat(f"call format {packed[:1]!r}")
-    kept = json.loads(packed[1:])
-    for name, kind in (("before", State), ("state", State), ("lane", Lane)):
-        if name in kept:
-            kept[name] = kind(kept[name])
-    return Event(**{name: value for name, value in kept.items() if name in _FIELDS})
-
-
-_FIELDS = tuple(field.name for field in fields(Event))
-#: Beside None. Not of metadata, which may be anything.
-_DEFAULTS: dict[str, Any] = {"code": 0, "data": {}}

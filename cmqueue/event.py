@@ -11,7 +11,8 @@ where there is none, nothing is written. An entry has one of two fields:
     j   what people send back, as JSON: `type`, `at` (seconds since 1970), `key` (bucket and tail of the
         message that it belongs to) or null, `reference` or null, `data`
 
-An event's id is made of its place in the stream, so it is the same whenever it is told.
+The name of the field is its format: another format has another name, and readers pass over names that they do
+not know. An event's id is made of its place in the stream, so it is the same whenever it is told.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ TYPES = (
     INTERACTION_RECEIVED,
 )
 
+_REASONS = frozenset(reason.value for reason in Reason)
 _MOVE = Struct(">24s10sccBHI")
 MOVE_BYTES = _MOVE.size
 
@@ -82,7 +84,9 @@ def events_of(partition: str, account: str, entry: str, fields: Mapping[bytes, b
     packed = fields.get(MOVES, b"")
     for n, begin in enumerate(range(0, len(packed) - MOVE_BYTES + 1, MOVE_BYTES)):
         key, random, before, letter, reason, code, at = _MOVE.unpack_from(packed, begin)
-        state = STATE_OF_LETTER[letter.decode()]
+        state, was = STATE_OF_LETTER.get(letter.decode()), STATE_OF_LETTER.get(before.decode())
+        if state is None:  # a newer version's
+            continue
         yield Event(
             id=f"{place}_{n}",
             type=f"message.{state}",
@@ -90,9 +94,9 @@ def events_of(partition: str, account: str, entry: str, fields: Mapping[bytes, b
             account=account,
             message=partition + key.decode(),
             reference=None if random.isspace() else partition + key[:4].decode() + random.decode(),
-            before=STATE_OF_LETTER[before.decode()],
+            before=was,
             state=state,
-            reason=Reason(reason).text,
+            reason=Reason(reason).text if reason in _REASONS else f"reason {reason}",
             code=code,
         )
     if NEWS in fields:

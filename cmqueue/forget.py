@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
+from cmqueue.calls import Calls, targets
 from cmqueue.event import NEWS
 from cmqueue.inlet import UNREADABLE
 from cmqueue.job import HEAD_BYTES
@@ -35,8 +37,8 @@ class Forgotten:
     """What was kept of the number, in messages and entries.
 
     `cancelled` were certainly not sent, `unknown` may have been, `dropped` had ended and could have been sent
-    again; `in_hand` are with a worker now: forget once more when they are through. `letters` are events and
-    reports.
+    again; `in_hand` are with a worker now: forget once more when they are through. `letters` are events,
+    waiting for whoever subscribed, a handler or a callback, and reports.
     """
 
     cancelled: int = 0
@@ -51,6 +53,8 @@ def forget(outbox: Outbox, number: str) -> Forgotten:
     plain = plain_number(number)
     said = Counter[str]()
     letters = _unreadable(outbox, plain)
+    for target in targets(outbox):
+        letters += Calls(outbox, target).erase(lambda event: _is_of(event.data, plain))
     for code, (_, partition) in sorted(outbox.registry.known().items()):
         for _ in range(MOST_PASSES):
             told = _pass(outbox, partition, plain)
@@ -126,9 +130,14 @@ def _events(outbox: Outbox, code: str, plain: str) -> int:
             data = json.loads(fields[NEWS]).get("data", {})
         except ValueError:
             return False
-        return any(plain_number(str(data.get(end))) == plain for end in ("from", "to"))
+        return _is_of(data, plain)
 
     return _taken_out(outbox, stream_of(code), is_its)
+
+
+def _is_of(data: Mapping[str, Any], plain: str) -> bool:
+    """Whether the number wrote, or was written to, by the data of an event."""
+    return any(plain_number(str(data.get(end))) == plain for end in ("from", "to"))
 
 
 def _unreadable(outbox: Outbox, plain: str) -> int:

@@ -30,6 +30,8 @@ INLET, UNREADABLE, NOTHING = "cmq:inlet", "cmq:unreadable", "cmq:nothing"
 GROUP = "receive"
 FORMAT = b"1"
 TAKE_OVER = 30.0  #: seconds after which an entry that somebody took and did not finish is given to another
+TAKE_BYTES = 8 << 20  #: of bodies, that a take comes to at most, by the size of those before
+FIRST_TAKE = 500
 KEEP_UNREADABLE = 24 * 3600  #: seconds
 MOST_UNREADABLE = 10_000
 
@@ -103,6 +105,7 @@ class Inlet:
         self._set_aside = self._client.register_script(_SET_ASIDE)
         self._make_group = self._client.register_script(_MAKE_GROUP)
         self._from = "0-0"  # where the search for what others left goes on
+        self._fitting = FIRST_TAKE  # how many entries of the size of those before make TAKE_BYTES
 
     def put(self, items: Sequence[Brought]) -> None:
         """Write all of them in one step; when this returns they are in Redis, in their order.
@@ -116,12 +119,17 @@ class Inlet:
     def take(self, consumer: str, most: int) -> list[Taken]:
         """Up to `most` entries for `consumer`: what lay unfinished for TAKE_OVER seconds, then new ones.
 
-        An entry of a format that this version does not know stays as it is, for a version that does.
+        Fewer where they are large, so that a take stays in memory. An entry of a format that this version
+        does not know stays as it is, for a version that does.
         """
+        most = min(most, self._fitting)
         entries = self._grouped(self._left, consumer, most)
         if len(entries) < most:
             entries += self._grouped(self._new, consumer, most - len(entries))
         taken = [_taken(id, fields) for id, fields in entries]
+        if taken:
+            size = sum(len(one.brought.body) for one in taken if one is not None)
+            self._fitting = max(1, TAKE_BYTES * len(taken) // max(size, 1))
         if None in taken:
             log.error("inlet.unknown_format", entries=taken.count(None))
         return [one for one in taken if one is not None]

@@ -101,6 +101,7 @@ class Registry:
     def agree(self) -> None:
         """Settle this process's keys with the installation's. Raises SettingsError where they differ."""
         self.keyring.agree()
+        self.keyring.suppression()  # made now: an opt-out may come when Redis is full
 
     def tails(self, reference: str, number: str) -> list[str]:
         """The tails that the message (reference, number) may have: one for each key, newest first."""

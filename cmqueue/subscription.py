@@ -24,7 +24,7 @@ from cmqueue.job import UnknownFormat
 from cmqueue.log import log
 from cmqueue.row import given_with
 from cmqueue.subscribers import SUBSCRIBERS, make, stream_of
-from cmqueue.trimming import _GO
+from cmqueue.trimming import UNREAD_GOES
 
 if TYPE_CHECKING:
     from cmqueue.outbox import Outbox
@@ -87,21 +87,19 @@ class Subscription:
     # --- the group -------------------------------------------------------------------------------------
 
     def open(self) -> None:
-        """Make the group in each partition that does not have it yet. Raises OutboxUnavailable.
+        """Make the group in each partition that does not have it yet, or lost it. Raises OutboxUnavailable.
 
         A group begins with what happens from now on; in a partition that is made later, with all there is.
         """
         client, guarded = self._outbox.scripts.client, self._outbox.scripts.guarded
         known = {code: account for code, (account, _) in self._outbox.registry.known().items()}
-        new = sorted(known.keys() - self._accounts.keys())
-        if not self._known:
-            self._known = bool(guarded(lambda: client.sismember(SUBSCRIBERS, self.group)))
-        begin = "0" if self._known else "$"
-        if new:
-            self._make(new, begin)
-        if not self._known:
+        listed = bool(guarded(lambda: client.sismember(SUBSCRIBERS, self.group)))
+        made = self._make(sorted(known), "0" if listed or self._known else "$")
+        if made & self._accounts.keys():  # Redis came back without them, and nobody would be told of events
+            log.warning("subscription.restored", group=self.group)
+        if not listed:
             guarded(lambda: client.sadd(SUBSCRIBERS, self.group))
-            self._known = True
+        self._known = True
         self._accounts |= known
         self._opened_at = time.monotonic()
 
@@ -110,9 +108,11 @@ class Subscription:
         self.open()
         return self
 
-    def _make(self, codes: Sequence[str], begin: str) -> None:
+    def _make(self, codes: Sequence[str], begin: str) -> set[str]:
+        """The partitions in which it was not there."""
         client = self._outbox.scripts.client
-        self._outbox.scripts.guarded(lambda: make(client, codes, [self.group], begin))
+        made: set[str] = self._outbox.scripts.guarded(lambda: make(client, codes, [self.group], begin))
+        return made
 
     def end(self) -> None:
         """End the subscription for all its readers, which must have stopped: what was not read is gone.
@@ -126,7 +126,7 @@ class Subscription:
             pipe.srem(SUBSCRIBERS, self.group)
             for code in self._outbox.registry.known():
                 pipe.xgroup_destroy(stream_of(code), self.group)
-                pipe.eval(_GO, 1, stream_of(code))
+                pipe.eval(UNREAD_GOES, 1, stream_of(code))
             for result in pipe.execute(raise_on_error=False):
                 # A partition without a stream has no group either.
                 if isinstance(result, Exception) and not _says_missing(result):
@@ -238,7 +238,7 @@ class Subscription:
         try:
             events = events_of(token.partition, account, token.entry, fields)
             return [event for event in events if event.type in self.types]
-        except (ValueError, KeyError) as error:  # of a newer version, or broken
+        except (ValueError, KeyError, TypeError) as error:  # of a newer version, or broken
             log.error("event.unreadable", entry="".join(token), error=type(error).__name__)
             return []
 

@@ -19,7 +19,7 @@ KEPT_SECONDS = 7 * DAY  #: that an event waits for those who do not read it
 IDLE_SECONDS = 3600.0  #: after which a consumer that holds nothing is forgotten
 
 # The stream goes with its last group.
-_GO = """
+UNREAD_GOES = """
 if redis.call('EXISTS', KEYS[1]) == 1 and #redis.call('XINFO', 'GROUPS', KEYS[1]) == 0 then
   redis.call('UNLINK', KEYS[1])
 end
@@ -115,7 +115,7 @@ def _trim(outbox: Outbox, code: str, now_ms: int, kept_ms: int, idle_ms: int) ->
     groups = guarded(lambda: client.xinfo_groups(key))
     names = [group["name"].decode() for group in groups]
     if not groups:
-        guarded(lambda: client.eval(_GO, 1, key))
+        guarded(lambda: client.eval(UNREAD_GOES, 1, key))
         return 0
 
     def summaries() -> Any:

@@ -14,7 +14,7 @@ from config.settings import WorkerSettings
 DRAIN_THREADS = 8
 #: And that errands may take, in a worker that runs any: the way back keeps no urgent message waiting, and a
 #: bulk no receipts.
-ERRAND_THREADS = 2
+ERRAND_THREADS = 3
 
 
 def drain_threads(pool: int, *, errands: bool) -> int:

@@ -83,7 +83,7 @@ class ReceiverSettings(ProgramSettings):
     )
     receiver_bytes: int = setting(
         "RECEIVER_BYTES",
-        str(1 << 20),
+        str(1 << 18),
         whole(1024, 64 << 20),
         "Most bytes of one webhook's body; a longer one is refused with 413.",
     )

@@ -21,7 +21,7 @@ BROADCAST = 6_000
 DISTINCT = TOTAL - URGENT - INTAKE - SINGLES - 1 - STOPPED - BROADCAST
 BAD_NUMBERS = 5
 STOPPING = "00316000070005"
-STOPPED_AFTER = 5.0  #: seconds until they are due: time for the reply to come, and be read
+STOPPED_AFTER = 7.0  #: seconds until they are due: time for the reply to come, and be read
 REJECTED_BY_CM = "0031600009303"  # one of the sandbox's magic numbers
 
 

@@ -6,6 +6,7 @@ import argparse
 import json
 import math
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from random import Random
@@ -32,10 +33,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def read_options(arguments: Sequence[str] | None = None) -> Options:
-    """The flags, and `$HOST` and `$PORT`. Exits with 2 and a message when one is wrong."""
+    """The flags, before them those of `$SANDBOX_FLAGS`, and `$HOST` and `$PORT`.
+
+    Exits with 2 and a message when one is wrong.
+    """
+    if arguments is None:
+        arguments = [*shlex.split(os.environ.get("SANDBOX_FLAGS", "")), *sys.argv[1:]]
     parser = argparse.ArgumentParser(
         prog="python -m sandbox",
-        description="A local stand-in for CM's gateway. Without the flags that name a URL it tells nothing.",
+        description="A local stand-in for CM's gateway. Without the flags that name a URL it tells nothing. "
+        "Flags may also stand in $SANDBOX_FLAGS; those given here come after them.",
         epilog="\n".join(str(module.__doc__) for module in (webhooks, course, numbers)),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -137,7 +137,9 @@ def running(**flags: object) -> Iterator[SandboxClient]:
     Raises RuntimeError when it does not start; what it printed is on standard error.
     """
     command = [sys.executable, "-m", "sandbox", "--with-parent", *_arguments({"port": 0} | flags)]
-    environment = {name: value for name, value in os.environ.items() if name not in ("HOST", "PORT")}
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("HOST", "PORT", "SANDBOX_FLAGS")
+    }
     with subprocess.Popen(  # noqa: S603 (our own program)
         command, cwd=_CHECKOUT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:

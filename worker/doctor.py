@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from requests.utils import get_environ_proxies, select_proxy
 
+from calling.tls import tls_context
 from cmqueue.checkup import Check, Part, settings_checks
 from cmqueue.errors import CmqueueError, SettingsError
 from cmqueue.outbox import Outbox
@@ -19,7 +20,7 @@ from config.address import is_loopback
 from config.errands import ErrandSettings
 from config.reference import variables
 from config.settings import WorkerSettings
-from worker.gateway import _tls_context, endpoint_url  # what the gateway itself goes by
+from worker.gateway import endpoint_url
 
 WORKER = Part("worker")
 CERTIFICATE_DAYS = 14
@@ -109,7 +110,7 @@ def _endpoint(settings: WorkerSettings) -> Iterator[Check]:
     """Whether the endpoint can be reached, and over TLS trusted."""
     try:
         url = endpoint_url(settings.endpoint)
-        context = _tls_context(None)
+        context = tls_context(None)
     except SettingsError as error:
         yield WORKER.fail("endpoint", error.problem, error.variable, do=f"correct {error.variable}")
         return

@@ -3,38 +3,31 @@
 The promise rests on one distinction: whether a byte of the request can have left this machine. requests and
 urllib3 don't tell, so the connection itself records it (`_call.written`); their exceptions are not asked.
 
-requests bounds each `recv`, so that a server that drips keeps a caller for ever. Here one deadline, from the
-first byte written to the last byte read, bounds every system call of a request.
+One deadline, from the first byte written to the last byte read, bounds every system call of a request.
 """
 
 from __future__ import annotations
 
-import os
-import ssl
 import threading
 import time
-from http.client import HTTPException, HTTPResponse
-from http.cookiejar import DefaultCookiePolicy
-from io import BufferedReader, RawIOBase
 from math import inf
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
-from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
+from requests.utils import get_environ_proxies
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import DecodeError, HTTPError
+from urllib3.exceptions import DecodeError
 
+from calling.deadline import PlainConnection, SecureConnection, deadline
+from calling.retry_after import retry_after
+from calling.session import Adapter, Session
+from calling.tls import tls_context
+from calling.trouble import TROUBLE, root
 from cmqueue.errors import SettingsError
 from config.address import is_loopback, secure_url
 from worker import failpoint
-from worker.answer import Answer, NoAnswer, NoAnswerKind, Response, retry_after
-
-if TYPE_CHECKING:
-    import socket
+from worker.answer import Answer, NoAnswer, NoAnswerKind, Response
 
 #: CM's page "Integration". Both renew their certificates often: verified, never pinned.
 ENDPOINTS = {
@@ -43,8 +36,6 @@ ENDPOINTS = {
 }
 ANSWER_CAP = 8 << 20  #: bytes; an answer of 1000 rows has about 150,000
 _CHUNK = 1 << 16
-#: All that means trouble on the way. requests' own exceptions are OSErrors too.
-_TROUBLE = (OSError, HTTPError, HTTPException)
 
 
 def endpoint_url(setting: str) -> str:
@@ -87,7 +78,7 @@ class Gateway:
         self._timeout = (connect_timeout, read_timeout)
         self._idle_seconds = idle_seconds
         self._answer_cap = answer_cap
-        self._tls = _tls_context(ca_bundle)
+        self._tls = tls_context(ca_bundle)
         local = is_loopback(urlsplit(self._url).hostname or "")
         self._proxies = {} if local else get_environ_proxies(self._url)
         self._mine = _Mine()
@@ -107,8 +98,8 @@ class Gateway:
             request = self._request(session, body, token)
             with session.send(request, timeout=self._timeout, allow_redirects=False, stream=True) as response:
                 content = _content(response, self._answer_cap)
-        except _TROUBLE as error:
-            return NoAnswer(_kind(error), _root(error), time.monotonic() - began)
+        except TROUBLE as error:
+            return NoAnswer(_kind(error), root(error), time.monotonic() - began)
         finally:
             self._mine.used = time.monotonic()
         seconds = self._mine.used - began
@@ -143,29 +134,12 @@ class Gateway:
         return request
 
     def _opened(self) -> requests.Session:
-        session = _Session()
-        session.trust_env = False
+        session = Session({"Content-Type": "application/json; charset=utf-8", "Accept": "application/json"})
         session.proxies.update(self._proxies)
-        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        session.headers.update(
-            {
-                "User-Agent": "cmqueue",
-                "Content-Type": "application/json; charset=utf-8",
-                "Accept": "application/json",
-                "Accept-Encoding": "identity",
-            }
-        )
         adapter = _Adapter(self._tls)
         session.mount("https://", adapter)
         session.mount("http://", adapter)
         return session
-
-
-class _Session(requests.Session):
-    """A session that knows no redirects: told not to follow one, requests would still parse and read it."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - requests' signature
-        return None
 
 
 class _Mine(threading.local):
@@ -176,30 +150,26 @@ class _Mine(threading.local):
 
 
 class _Call(threading.local):
-    """The call that this thread is in; the connections below write down how far it got."""
+    """The call that this thread is in; the connections below write down how far it got.
+
+    The deadline holds from its start on: before that a proxy is answering, and the connect timeout holds.
+    """
 
     start_by = inf
     patience = 0.0
     written = False
-    ends = 0.0
 
     def prepare(self, start_by: float, patience: float) -> None:
         self.start_by, self.patience, self.written = start_by, patience, False
+        deadline.ends = inf
 
     def start(self) -> None:
         """From here on bytes may have left."""
         now = time.monotonic()
         if now > self.start_by:
             raise StartedTooLateError
-        self.ends = now + self.patience
+        deadline.ends = now + self.patience
         self.written = True
-
-    def left(self) -> float:
-        """Seconds to the deadline; raises TimeoutError past it."""
-        left = self.ends - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        return left
 
 
 _call = _Call()
@@ -209,40 +179,7 @@ class StartedTooLateError(OSError):
     """The connection stood only after `start_by`. Never leaves this file but by its name."""
 
 
-class _BoundedReads(RawIOBase):
-    """A socket's reading end, each `recv` within the deadline of the call."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self._raw = sock.makefile("rb", buffering=0)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        # Before the request is written, a proxy is answering: the connect timeout holds.
-        if _call.written:
-            self._sock.settimeout(_call.left())
-        return self._raw.readinto(buffer)
-
-    def close(self) -> None:
-        if not self.closed:
-            self._raw.close()
-        super().close()
-
-
-class _BoundedResponse(HTTPResponse):
-    """http.client's response, reading within the deadline."""
-
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self.fp.close()
-        self.fp = BufferedReader(_BoundedReads(sock))
-
-
-class _PlainConnection(HTTPConnection):
-    response_class = _BoundedResponse
-
+class _PlainConnection(PlainConnection):
     def request(self, *args: Any, **kwargs: Any) -> None:
         if self.sock is None:
             self.connect()  # http.client would connect while sending: then nobody could tell the two apart
@@ -250,18 +187,8 @@ class _PlainConnection(HTTPConnection):
         super().request(*args, **kwargs)
         failpoint.at("mid_post")
 
-    def send(self, data: Any) -> None:
-        """Write all of `data` within the deadline: `sendall` of a TLS socket has one for each record."""
-        if not _call.written:
-            super().send(data)  # to a proxy, to open the tunnel
-            return
-        rest = memoryview(data)
-        while rest:
-            self.sock.settimeout(_call.left())
-            rest = rest[self.sock.send(rest) :]
 
-
-class _SecureConnection(_PlainConnection, HTTPSConnection):
+class _SecureConnection(_PlainConnection, SecureConnection):
     pass
 
 
@@ -273,25 +200,8 @@ class _SecurePool(HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
 
 
-class _Adapter(HTTPAdapter):
-    """requests' adapter with our connections and TLS context. It never repeats a request."""
-
-    def __init__(self, tls: ssl.SSLContext) -> None:
-        self._tls = tls
-        super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
-
-    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:
-        super().init_poolmanager(connections, maxsize, block, ssl_context=self._tls, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
-
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, ssl_context=self._tls, **kwargs)
-        manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
-        return manager
-
-    def cert_verify(self, conn: Any, *_: Any) -> None:
-        """The context holds the certificates already: requests would load them for each connection anew."""
-        conn.cert_reqs = "CERT_REQUIRED"
+class _Adapter(Adapter):
+    pools: ClassVar[dict[str, Any]] = {"http": _PlainPool, "https": _SecurePool}
 
 
 def _content(response: requests.Response, cap: int) -> bytes | None:
@@ -311,29 +221,6 @@ def _kind(error: Exception) -> NoAnswerKind:
         return NoAnswerKind.NOT_CONNECTED
     if isinstance(error, DecodeError):
         return NoAnswerKind.GARBLED
-    if time.monotonic() >= _call.ends:
+    if time.monotonic() >= deadline.ends:
         return NoAnswerKind.READ_TIMEOUT
     return NoAnswerKind.CONNECTION_LOST
-
-
-def _root(error: BaseException) -> str:
-    """The class name of the first cause: `ConnectionRefusedError`, not what was made of it on the way."""
-    while isinstance(error.__context__, _TROUBLE):
-        error = error.__context__
-    return type(error).__name__
-
-
-def _tls_context(ca_bundle: str | None) -> ssl.SSLContext:
-    """TLS 1.2 or newer (CM's page "Integration" asks for it), certificates and host names checked."""
-    named = [name for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE") if os.environ.get(name)]
-    source = named[0] if named and ca_bundle is None else "the bundle of certificates"
-    path = ca_bundle or (os.environ[named[0]] if named else DEFAULT_CA_BUNDLE_PATH)
-    try:
-        if Path(path).is_dir():
-            context = ssl.create_default_context(capath=path)
-        else:
-            context = ssl.create_default_context(cafile=path)
-    except OSError as error:
-        raise SettingsError(source, f"certificates can't be read ({type(error).__name__})") from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context

@@ -123,7 +123,7 @@ class Desk:
         why = ""
         try:
             self.handler.call(event)
-        except Exception as error:  # noqa: BLE001 - of the app's, of any kind
+        except BaseException as error:  # noqa: BLE001 - of the app's, of any kind, an exit too
             why = type(error).__name__
         seconds = time.monotonic() - began
         name = self.handler.name

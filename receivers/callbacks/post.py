@@ -7,28 +7,22 @@ otherwise a moment later changes nothing. One deadline bounds a call: connecting
 from __future__ import annotations
 
 import ipaddress
-import math
-import os
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from email.utils import parsedate_to_datetime
 from functools import partial
-from http.client import HTTPException, HTTPResponse
-from http.cookiejar import DefaultCookiePolicy
-from io import BufferedReader, RawIOBase
-from pathlib import Path
 from typing import Any
 
 import requests
-from requests.adapters import HTTPAdapter
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError
 
+from calling.deadline import PlainConnection, SecureConnection, deadline
+from calling.retry_after import retry_after
+from calling.session import Adapter, Session
+from calling.tls import tls_context
+from calling.trouble import TROUBLE, root
 from config.callbacks import Network
 from receivers.callbacks.address import may_call
 from receivers.callbacks.schedule import Answered, Unanswered
@@ -39,8 +33,8 @@ TOTAL_SECONDS = 10.0
 ANSWER_CAP = 64 << 10
 IDLE_SECONDS = 15.0
 _CHUNK = 1 << 14
-#: All that means trouble on the way. requests' own exceptions are OSErrors too.
-_TROUBLE = (OSError, HTTPError, HTTPException, ValueError)
+#: requests' own refusals of a URL are ValueErrors.
+_TROUBLE = (*TROUBLE, ValueError)
 
 #: From host and port to addresses.
 Resolve = Callable[[str, int], Iterable[str]]
@@ -75,13 +69,13 @@ class Poster:
         self._private = tuple(private)
         self._resolver = resolver
         self._total = total_seconds
-        self._tls = _tls_context(ca_bundle)
+        self._tls = tls_context(ca_bundle)
         self._mine = _Mine()
         self._bare: dict[str, requests.PreparedRequest] = {}
 
     def post(self, url: str, body: bytes, headers: dict[str, str]) -> Answered | Unanswered:
         """Send `body`, once. Trouble on the way is a value, not an exception."""
-        _call.ends = time.monotonic() + self._total
+        deadline.ends = time.monotonic() + self._total
         try:
             session = self._session()
             request = self._request(session, url, body, headers)
@@ -91,7 +85,7 @@ class Poster:
                 wait = retry_after(response.headers.get("Retry-After"), time.time())
                 return Answered(response.status_code, wait)
         except _TROUBLE as error:
-            return Unanswered(_root(error))
+            return Unanswered(root(error))
         finally:
             self._mine.used = time.monotonic()
 
@@ -116,13 +110,7 @@ class Poster:
     def _session(self) -> requests.Session:
         session = self._mine.session
         if session is None:
-            session = self._mine.session = _Session()
-            session.trust_env = False
-            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-            session.headers.clear()
-            session.headers.update(
-                {"User-Agent": "cmqueue", "Content-Type": "application/json", "Accept-Encoding": "identity"}
-            )
+            session = self._mine.session = Session({"Content-Type": "application/json"})
             adapter = _Adapter(self._tls, self._connected)
             session.mount("https://", adapter)
             session.mount("http://", adapter)
@@ -141,22 +129,15 @@ class Poster:
             raise AddressRefused
         for last, address in enumerate(allowed, 1 - len(allowed)):
             try:
-                sock = socket.create_connection((address, port), min(CONNECT_SECONDS, _call.left()))
+                sock = socket.create_connection((address, port), min(CONNECT_SECONDS, deadline.left()))
             except OSError:
                 if last == 0:
                     raise
             else:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                sock.settimeout(_call.left())  # for the TLS handshake
+                sock.settimeout(deadline.left())  # for the TLS handshake
                 return sock
         raise AddressRefused
-
-
-class _Session(requests.Session):
-    """A session that knows no redirects: told not to follow one, requests would still parse and read it."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - requests' signature
-        return None
 
 
 class _Mine(threading.local):
@@ -166,53 +147,7 @@ class _Mine(threading.local):
     used: float = 0.0  #: when its connections were last in use, `time.monotonic`
 
 
-class _Call(threading.local):
-    """The call that this thread is in."""
-
-    ends = math.inf
-
-    def left(self) -> float:
-        """Seconds to the deadline; raises TimeoutError past it."""
-        left = self.ends - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        return left
-
-
-_call = _Call()
-
-
-class _BoundedReads(RawIOBase):
-    """A socket's reading end, each `recv` within the deadline of the call."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self._raw = sock.makefile("rb", buffering=0)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(_call.left())
-        return self._raw.readinto(buffer)
-
-    def close(self) -> None:
-        if not self.closed:
-            self._raw.close()
-        super().close()
-
-
-class _BoundedResponse(HTTPResponse):
-    """http.client's response, reading within the deadline."""
-
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self.fp.close()
-        self.fp = BufferedReader(_BoundedReads(sock))
-
-
-class _PlainConnection(HTTPConnection):
-    response_class = _BoundedResponse
+class _PlainConnection(PlainConnection):
     secure = False
 
     def __init__(self, *args: Any, connected: Any, **kwargs: Any) -> None:
@@ -223,17 +158,8 @@ class _PlainConnection(HTTPConnection):
         found: socket.socket = self._connected(self.host, self.port, secure=self.secure)
         return found
 
-    def send(self, data: Any) -> None:
-        """Write all of `data` within the deadline: `sendall` of a TLS socket has one for each record."""
-        if self.sock is None:
-            self.connect()
-        rest = memoryview(data)
-        while rest:
-            self.sock.settimeout(_call.left())
-            rest = rest[self.sock.send(rest) :]
 
-
-class _SecureConnection(_PlainConnection, HTTPSConnection):
+class _SecureConnection(_PlainConnection, SecureConnection):
     secure = True
 
 
@@ -245,13 +171,10 @@ class _SecurePool(HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
 
 
-class _Adapter(HTTPAdapter):
-    """requests' adapter with our connections and TLS context. It never repeats a request."""
-
+class _Adapter(Adapter):
     def __init__(self, tls: ssl.SSLContext, connected: Any) -> None:
-        self._tls = tls
         self._connected = connected
-        super().__init__(pool_connections=4, pool_maxsize=1, max_retries=0)
+        super().__init__(tls, connections=4)
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:
         self.poolmanager = PoolManager(num_pools=connections, maxsize=maxsize, block=block, **kwargs)
@@ -259,10 +182,6 @@ class _Adapter(HTTPAdapter):
             "http": partial(_PlainPool, connected=self._connected),
             "https": partial(_SecurePool, connected=self._connected, ssl_context=self._tls),
         }
-
-    def cert_verify(self, conn: Any, *_: Any) -> None:
-        """The context holds the certificates already: requests would load them for each connection anew."""
-        conn.cert_reqs = "CERT_REQUIRED"
 
 
 def _drain(response: requests.Response) -> None:
@@ -281,33 +200,3 @@ def _drain(response: requests.Response) -> None:
     except _TROUBLE:
         pass
     response.raw.close()
-
-
-def retry_after(value: str | None, now: float) -> float | None:
-    """Seconds that a Retry-After asks for, as a number or as a date; None where it says nothing sensible."""
-    if value is None:
-        return None
-    try:
-        seconds = float(value) if value.strip().isdigit() else parsedate_to_datetime(value).timestamp() - now
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return seconds if 0 <= seconds < math.inf else None
-
-
-def _root(error: BaseException) -> str:
-    """The class name of the first cause: `ConnectionRefusedError`, not what was made of it on the way."""
-    while isinstance(error.__context__, _TROUBLE):
-        error = error.__context__
-    return type(error).__name__
-
-
-def _tls_context(ca_bundle: str | None) -> ssl.SSLContext:
-    """TLS 1.2 or newer, certificates and host names checked. Raises OSError where the bundle is none."""
-    named = [os.environ[name] for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE") if os.environ.get(name)]
-    path = ca_bundle or (named[0] if named else DEFAULT_CA_BUNDLE_PATH)
-    if Path(path).is_dir():
-        context = ssl.create_default_context(capath=path)
-    else:
-        context = ssl.create_default_context(cafile=path)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context

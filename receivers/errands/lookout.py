@@ -8,7 +8,7 @@ import time
 from functools import partial
 
 from cmqueue import errand_token
-from cmqueue.errors import OutboxUnavailable
+from cmqueue.errors import OutboxFull, OutboxRefused, OutboxUnavailable
 from cmqueue.outbox import Outbox
 from receivers.errand import Errand
 from receivers.errands.office import Office
@@ -75,11 +75,14 @@ class Lookout:
         """Whether it has; one that can't say keeps no other from its work."""
         try:
             return errand.waiting()
+        except (OutboxFull, OutboxRefused) as error:  # Redis is there; another may have it emptied
+            log.warning("errand.interrupted", errand=errand.name, problem=error.problem)
         except OutboxUnavailable:
             raise
         except Exception:  # noqa: BLE001 - as said
             log.exception("errand.failed", errand=errand.name)
-            return False
+        self._office.rest(errand.name)
+        return False
 
     def _help(self, name: str) -> None:
         """Run an errand here, in a thread that is none of the pool's."""

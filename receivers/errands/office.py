@@ -45,6 +45,10 @@ class Office:
             busy = name in self._running or name in self._wanted
             return not busy and self._resting.get(name, 0.0) <= time.monotonic()
 
+    def rest(self, name: str) -> None:
+        """Leave an errand that failed alone for a while."""
+        self._resting[name] = time.monotonic() + REST
+
     def serve(self, name: str) -> None:
         """Serve a wake-up for the errand `name`, in the calling thread. Raises nothing of the errand's."""
         if name not in self.errands:
@@ -66,9 +70,12 @@ class Office:
             raise
 
     def _next(self, done: str) -> str:
-        """What is wanted and does not run; after the last the seat is given back, at the same instant."""
+        """What is wanted and neither runs nor rests; after the last the seat is given back, at once."""
         with self._lock:
             self._running.discard(done)
+            now = time.monotonic()
+            for resting in [name for name in self._wanted if self._resting.get(name, 0.0) > now]:
+                del self._wanted[resting]  # the lookout finds its work after that
             name = next((name for name in self._wanted if name not in self._running), "")
             if not name or self.stopping.is_set():
                 self._leave(done)
@@ -88,11 +95,8 @@ class Office:
             if not self.stopping.is_set() and errand.waiting():
                 self._outbox.wake_errand(errand.name)
         except OutboxUnavailable as error:
-            self._rest(errand)
+            self.rest(errand.name)
             log.warning("errand.interrupted", errand=errand.name, problem=error.problem)
         except Exception:  # noqa: BLE001 - Celery would log the repr of the error, which may hold what it choked on
-            self._rest(errand)
+            self.rest(errand.name)
             log.exception("errand.failed", errand=errand.name)
-
-    def _rest(self, errand: Errand) -> None:
-        self._resting[errand.name] = time.monotonic() + REST

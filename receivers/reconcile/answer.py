@@ -25,6 +25,7 @@ class Told(NamedTuple):
     number: str
     code: int
     error: int
+    description: str
 
     def __repr__(self) -> str:
         return f"Told(code={self.code}, error={self.error})"
@@ -63,7 +64,13 @@ def _told(row: dict[str, Any], reference: str) -> Told | None:
     if not isinstance(number, str) or row.get("direction", "out") not in ("out", "", None):
         return None
     error = _whole(row.get("standarderror"))
-    return Told(number.strip(), code, error if 0 <= error <= _LONGEST_ERROR else 0)
+    said = row.get("errordescription")
+    return Told(
+        number.strip(),
+        code,
+        error if 0 <= error <= _LONGEST_ERROR else 0,
+        said if isinstance(said, str) else "",
+    )
 
 
 def _folded(found: object) -> dict[str, Any]:

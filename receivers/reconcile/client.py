@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http.client import HTTPException
-from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import urlsplit
 
 import requests
 from requests.utils import get_environ_proxies
-from urllib3.exceptions import HTTPError
 
+from calling.deadline import deadline
+from calling.session import Adapter, Session
+from calling.tls import tls_context
+from calling.trouble import TROUBLE
 from config.address import is_loopback
 from receivers.reconcile.answer import Page, page
 
@@ -21,7 +21,7 @@ PAGE_SIZE = 1000  #: as in the sample of CM's page
 #: CM's times carry no zone that can be relied on: whichever it reads, ours or Dutch, the message lies inside.
 SLACK = 3 * 3600.0
 CONNECT_SECONDS = 5.0
-ANSWER_SECONDS = 15.0  #: for the whole answer
+ANSWER_SECONDS = 10.0  #: for the whole answer
 ANSWER_CAP = 8 << 20  #: bytes; a page of 1000 rows has about 400,000
 _CHUNK = 1 << 16
 
@@ -37,17 +37,17 @@ class NoPage:
 class Client:
     """Asks one address. Not to be shared between threads.
 
-    Certificates, proxies and cookies are dealt with as in the worker's gateway: a bundle that the environment
-    names, no proxy to this machine, no .netrc, no cookies, no redirects.
+    A proxy is taken from the environment as usual, never for this machine itself. Raises SettingsError where
+    the certificates can't be read.
     """
 
     def __init__(self, url: str, *, answer_seconds: float = ANSWER_SECONDS) -> None:
         self._url = url
         self._answer_seconds = answer_seconds
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE") or True
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._session = Session({"Accept": "application/json"})
+        adapter = Adapter(tls_context())
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
         if not is_loopback(urlsplit(url).hostname or ""):
             self._session.proxies = get_environ_proxies(url)
 
@@ -60,8 +60,8 @@ class Client:
             "pagesize": str(PAGE_SIZE),
             "page": str(number),
         }
-        headers = {"X-CM-PRODUCTTOKEN": token, "Accept": "application/json"}
-        end = time.monotonic() + self._answer_seconds
+        headers = {"X-CM-PRODUCTTOKEN": token}
+        end = deadline.ends = time.monotonic() + self._answer_seconds
         try:
             with self._session.get(
                 self._url,
@@ -84,7 +84,7 @@ class Client:
                         return NoPage("an answer too long")
                     if time.monotonic() > end:
                         return NoPage("an answer too slow")
-        except (requests.RequestException, HTTPError, HTTPException, OSError) as error:
+        except TROUBLE as error:
             return NoPage(type(error).__name__)  # the last line that knows of requests
         return page(bytes(body), reference) or NoPage("no answer of this API")
 

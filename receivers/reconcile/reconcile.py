@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections import defaultdict
 
+from cmqueue.inlet import GROUP, Brought, Form, Inlet, Kind
 from cmqueue.outbox import Outbox
 from cmqueue.partition import ROOT, Partition
-from cmqueue.report import Report, merge, spellings
-from cmqueue.state import Reason
+from cmqueue.report import FACTS, Report, merge, spellings
+from cmqueue.state import Reason, State
 from config.errands import ErrandSettings
 from receivers.log import log
 from receivers.reconcile.answer import Told
@@ -22,6 +24,7 @@ BUDGET = 1.0  #: seconds of one run: what ends first comes first, also where it 
 LOOK_SECONDS = 1.0  #: from one look to the next of all processes, while anything is in doubt
 IDLE_SECONDS = 20.0  #: where messages are unknown, and none is in doubt
 LONGEST_WAIT = 1.0  #: for a permit, in a thread of the pool
+ACCEPTED = 0  #: a status report's code
 MOST_PAGES = 20  #: of one reference: 20,000 recipients of a broadcast
 _LOOKED, _IDLE = f"{ROOT}reconcile:looked", f"{ROOT}reconcile:idle"
 
@@ -133,13 +136,20 @@ class Reconcile:
         pace.unasked(reference, moments)
 
     def _merge(self, reference: str, members: list[Doubt], told: list[Told]) -> None:
-        """Merge what was told of those in doubt; a message that CM shows twice is in the higher state."""
+        """Merge what was told of those in doubt; a message that CM shows twice is in the higher state.
+
+        One that failed was taken all the same. Its failure goes the way of all status reports, through the
+        inlet: what follows from it, for the number, the account or a resend, is decided there.
+        """
         numbers = {each.number for each in members}
+        meant = [(number, row) for row in told for number in spellings(row.number) if number in numbers]
+        failures = [status_report(reference, row) for _, row in meant if FACTS[row.code] is State.FAILED]
+        if failures:
+            Inlet(self._outbox).put(failures)
+            self._outbox.wake_errand(GROUP)
         reports = [
-            Report(reference, number, row.code, row.error)
-            for row in told
-            for number in spellings(row.number)
-            if number in numbers
+            Report(reference, number, ACCEPTED if FACTS[row.code] is State.FAILED else row.code)
+            for number, row in meant
         ]
         for merged in merge(self._outbox, reports, reason=Reason.TRANSACTION):
             if merged is not None and merged.after is not merged.before:
@@ -150,6 +160,18 @@ class Reconcile:
                     before=merged.before.value,
                     state=merged.after.value,
                 )
+
+
+def status_report(reference: str, told: Told) -> Brought:
+    """A row as CM would have reported it ("Incoming status report")."""
+    status = {
+        "code": str(told.code),
+        "errorCode": str(told.error or ""),
+        "errorDescription": told.description,
+    }
+    report = {"to": told.number, "reference": reference, "status": status}
+    body = json.dumps({"messages": {"msg": report}}).encode()
+    return Brought(kind=Kind.STATUS, form=Form.JSON, account="", body=body)
 
 
 class _Asking:

@@ -57,8 +57,9 @@ class Receiver:
         self._gatherer = Gatherer(partial(_put, Inlet(outbox)), self._threads)
 
     def application(self) -> ASGIApp:
-        health = Starlette(routes=health_routes(self._outbox), lifespan=self._life)
-        beside = frozenset(route.path for route in health_routes(self._outbox))
+        routes = health_routes(self._outbox)
+        health = Starlette(routes=routes, lifespan=self._life)
+        beside = frozenset(route.path for route in routes)
 
         async def entrance(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] == "http" and scope["path"] not in beside:

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmqueue import Event, Lane, Outbox, State
+from cmqueue import Event, Lane, Outbox, OutboxFull, State
 from cmqueue import calls as calls_module
-from cmqueue.calls import Call, Calls, Readiness, Verdict, pack, readiness, targets, unpack
+from cmqueue.calls import Call, Calls, Readiness, Verdict, readiness, targets
 from cmqueue.job import UnknownFormat
+from cmqueue.packed_event import pack, unpack
 
 TARGET = "callback:shop"
 PAUSES = (30.0, 60.0, 120.0)
@@ -244,6 +245,24 @@ def test_a_call_of_a_newer_version_holds_up_no_other(calls: Calls, each_outbox: 
 
     assert [event(1)] == [call.event for call in take(calls)]
     assert 2 == calls.standing().waiting
+
+
+def test_a_full_redis_is_emptied(calls: Calls, each_outbox: Outbox) -> None:
+    """At its `maxmemory` it takes no new calls, and lets go of those that it has."""
+    park(calls, 3)
+    client = each_outbox.scripts.client
+    client.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(OutboxFull):
+            calls.park([(event(9), 0.0, 0)])
+        done, again, dead = take(calls)
+        calls.settle(done, Verdict.DONE)
+        calls.settle(again, Verdict.RETRY, delay=60)
+        calls.settle(dead, Verdict.DEAD, why="500")
+    finally:
+        client.config_set("maxmemory", 0)
+
+    assert (1, 1) == (calls.standing().waiting, calls.standing().dead)
 
 
 def test_who_is_ready(each_outbox: Outbox) -> None:

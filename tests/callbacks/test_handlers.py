@@ -156,6 +156,25 @@ def test_one_that_raises_is_called_again_apart(outbox: Outbox) -> None:
     assert ["handler.failed", "handler.failed", "handler.dead"] == told
 
 
+def test_one_that_exits_is_called_again_apart(outbox: Outbox) -> None:
+    """What is no Exception, an exit or a cancelled task, holds up no event behind it either."""
+    handlers, tried = Handlers(), []
+
+    @handlers("*")
+    def leaves(event: Event) -> None:
+        tried.append(event.message)
+        if event.message == bad:
+            raise SystemExit("0031600000987")
+
+    errand = handling(outbox, handlers)
+    bad, *others = cancelled(outbox, 5)
+    dead = Calls(outbox, handlers.all[0].target)
+    run_until(errand, lambda: dead.standing().dead)
+
+    assert others == [id for id in tried if id != bad]
+    assert ["SystemExit"] == [call.why for call in dead.dead()]
+
+
 def test_one_that_always_fails_is_paused_and_holds_up_nobody(outbox: Outbox) -> None:
     """It is called a few times, then left alone while its events wait; then it has them all."""
     handlers, heard, tried = Handlers(), [], []
@@ -225,6 +244,42 @@ def test_a_stop_ends_between_two_calls(outbox: Outbox) -> None:
 
     run_until(errand, lambda: len(heard) >= 10)
     assert 10 == len(set(heard)) == len(heard)
+
+
+def test_a_redis_that_forgot_is_subscribed_to_again(outbox: Outbox) -> None:
+    """By a look for work alone: nothing is told of where nobody subscribes, so no event would ever say it."""
+    handlers, heard = Handlers(), []
+
+    @handlers("*")
+    def tell(event: Event) -> None:
+        heard.append(event.message)
+
+    errand = handling(outbox, handlers)
+    outbox.scripts.client.flushall()
+    assert not errand.waiting()
+    ids = cancelled(outbox, 3)
+    run_until(errand, lambda: len(heard) >= 3, seconds=3)
+
+    assert ids == heard
+
+
+def test_a_worker_that_starts_on_a_full_redis_calls_them(outbox: Outbox) -> None:
+    """Its groups are there: that Redis takes nothing new keeps nobody from reading what there is."""
+    handlers, heard = Handlers(), []
+
+    @handlers("*")
+    def tell(event: Event) -> None:
+        heard.append(event.message)
+
+    handling(outbox, handlers)
+    ids = cancelled(outbox, 3)
+    outbox.scripts.client.config_set("maxmemory", 1)
+    try:
+        run_until(handling(outbox, handlers), lambda: len(heard) >= 3)
+    finally:
+        outbox.scripts.client.config_set("maxmemory", 0)
+
+    assert ids == heard
 
 
 def _enqueued(outbox: Outbox, count: int) -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 from gateway.scripted_server import OK, Peer, Server, dripping, replying, serving
 
-from receivers.callbacks.post import ANSWER_CAP, Poster, retry_after
+from receivers.callbacks.post import ANSWER_CAP, Poster
 from receivers.callbacks.schedule import Answered, Unanswered
 
 HERE = [ipaddress.ip_network("127.0.0.0/8")]
@@ -53,6 +53,7 @@ def test_what_is_sent() -> None:
         b"user-agent",
         b"content-type",
         b"accept-encoding",
+        b"connection",
         b"webhook-id",
         b"content-length",
     } == names
@@ -105,22 +106,6 @@ def test_a_long_answer_is_not_read_to_its_end() -> None:
         assert [Answered(200)] * 2 == [post(server, poster) for _ in range(2)]
         poster.close()
     assert 2 == server.connections
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        (None, None),
-        ("7", 7.0),
-        ("-1", None),
-        ("soon", None),
-        ("Thu, 01 Jan 1970 00:01:40 GMT", 90.0),
-        ("9" * 400, None),
-    ],
-)
-def test_retry_after(value: str | None, seconds: float | None) -> None:
-    """Seconds, or a date; nonsense is as none."""
-    assert seconds == retry_after(value, 10.0)
 
 
 class Names:

@@ -104,6 +104,18 @@ def test_a_partition_that_is_made_later_is_read_from_its_beginning(each_outbox: 
     assert ["second"] == [event.account for event in events]
 
 
+def test_a_reader_that_is_away_hears_of_a_new_partition(each_outbox: Outbox) -> None:
+    """Whoever makes the partition lets all subscribers have a place in it."""
+    each_outbox.registry.partition("default")
+    each_outbox.events("shop")
+    with Outbox(each_outbox.settings) as other:
+        (id,) = cancelled(other, account="second")
+
+    assert [("second", id)] == [
+        (event.account, event.message) for event in each_outbox.events("shop", wait=0)
+    ]
+
+
 def test_what_a_lost_reader_held_goes_to_another(each_outbox: Outbox, partition: Partition) -> None:
     """With the same ids; not before it is lost, and not once it is acknowledged."""
     lost, heir = (Subscription(each_outbox, "shop").opened() for _ in range(2))
@@ -176,6 +188,21 @@ def test_a_redis_that_forgot_is_subscribed_to_again(each_outbox: Outbox, partiti
     tell(each_outbox, partition.code, "inbound.received")
 
     assert ["inbound.received"] == types_of(reader.read())
+
+
+@pytest.mark.parametrize("broken", ["[]", "null", '{"type": ["0031600000987"], "at": 1, "data": {}}'])
+def test_an_entry_of_another_shape_holds_up_nothing(
+    outbox: Outbox, broken: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """JSON, though not what this version knows: it is passed over as any broken one is."""
+    code = outbox.registry.partition("default").code
+    reader = Subscription(outbox, "shop").opened()
+    outbox.scripts.client.xadd(stream_of(code), {"j": broken})
+    tell(outbox, code, "inbound.received")
+
+    assert ["inbound.received"] == types_of(reader.read())
+    assert "event.unreadable" in caplog.text
+    assert "600000987" not in caplog.text
 
 
 def test_a_broken_entry_holds_up_nothing(

@@ -185,7 +185,7 @@ def test_testing() -> None:
     """The tests that the page shows pass."""
     names = run_python("ways-in/testing.md")
 
-    assert 3 == run_tests(names)
+    assert 4 == run_tests(names)
     assert [plugin.__name__] == names["pytest_plugins"]
 
 

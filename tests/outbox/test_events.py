@@ -153,3 +153,17 @@ def test_what_this_version_does_not_know_is_passed_over() -> None:
     """An entry of a newer version gives no event, and no error."""
     assert [] == list(events_of("AA", "default", "5-1", {b"z": b"?"}))
     assert len(TYPES) == len(set(TYPES))
+
+
+def test_a_move_of_a_newer_version_stops_no_other() -> None:
+    """An unknown state gives no event, an unknown reason its number; the others are told."""
+    key, random = b"A" * 24, b"B" * 10
+    moves = [b"qA" + bytes((3,)), b"qZ" + bytes((3,)), b"qD" + bytes((250,))]
+    packed = b"".join(key + random + move + b"\0\0" + b"\0\0\0\1" for move in moves)
+
+    told = list(events_of("AA", "default", "5-1", {b"m": packed}))
+
+    assert [(State.ACCEPTED, "accepted"), (State.DELIVERED, "reason 250")] == [
+        (one.state, one.reason) for one in told
+    ]
+    assert ["evt_AA5-1_0", "evt_AA5-1_2"] == [one.id for one in told]

@@ -8,7 +8,8 @@ import pytest
 from inside import ACCEPTED, DEAD, DOUBTED, RETRIED, Inside, key_of
 
 from cmqueue import Content, Message, State
-from cmqueue.event import INBOUND_RECEIVED, news
+from cmqueue.calls import Calls, Verdict
+from cmqueue.event import INBOUND_RECEIVED, Event, news
 from cmqueue.forget import Forgotten, forget
 from cmqueue.inlet import UNREADABLE
 from cmqueue.suppression import Suppressions
@@ -140,6 +141,23 @@ def test_who_opted_out_stays_on_the_list(inside: Inside) -> None:
     forget(inside.outbox, NUMBER)
 
     assert 1 == len(Suppressions(inside.outbox).of(NUMBER))
+
+
+def test_what_waits_for_handlers_and_callbacks_goes_too(inside: Inside) -> None:
+    """Calls that wait and dead ones alike; those of others stay."""
+    calls = Calls(inside.outbox, "callback:shop")
+    events = [
+        Event(id=f"evt_{n}", type=INBOUND_RECEIVED, at=1.0, account="default", data={"from": number})
+        for n, number in enumerate((NUMBER, NUMBER, OTHER))
+    ]
+    calls.park([(event, 0.0, 0) for event in events])
+    taken = calls.take(1, lease=60)
+    assert taken is not None
+    calls.settle(taken[0], Verdict.DEAD, why="refused")
+
+    assert Forgotten(letters=2) == forget(inside.outbox, NUMBER)
+    assert ["evt_2"] == [call.event.id for call in calls.take(10, lease=60) or []]
+    assert [] == calls.dead()
 
 
 def test_what_moves_meanwhile_is_found(inside: Inside) -> None:

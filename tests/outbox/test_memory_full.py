@@ -10,7 +10,7 @@ from cmqueue import Message, Outbox, OutboxFull
 from cmqueue.lane import Lane
 from cmqueue.settings import LibrarySettings
 from cmqueue.state import State
-from cmqueue.suppression import Suppressions
+from cmqueue.suppression import Suppressions, Why, screens
 from demo.valkey import RunningServer, running
 from worker.screen import Screen
 
@@ -130,6 +130,23 @@ def test_the_key_of_the_suppression_list_is_made_though_redis_is_full(private: I
     made = private.outbox.registry.suppression_key
     with Outbox(private.outbox.settings) as another:
         assert made == another.registry.suppression_key
+
+
+def test_who_opts_out_of_a_full_redis_gets_nothing(private: Inside) -> None:
+    """The list is written, and the mark that asks it takes the message out."""
+    private.outbox.registry.agree()
+    private.outbox.enqueue(HELLO)
+    private.outbox.enqueue(Message(sender="Acme", to="+31600000002", text="hi"))
+    _fill(private)
+    listed = Suppressions(private.outbox)
+
+    assert listed.add("+31600000001", why=Why.OPTED_OUT)
+    batch = private.batch()
+    key = private.outbox.registry.suppression_key
+    given = screens(private.partition.members(batch.id), {}, key)
+    marked = private.partition.mark(batch.id, lease=60, earliest_expiry=2**32 - 1, screens=given)
+    assert (1, ["o"]) == (marked.left, [why for _, why in marked.suppressed])
+    private.check()
 
 
 def test_a_process_that_starts_while_redis_is_full_screens(private: Inside) -> None:

@@ -34,6 +34,7 @@ def committed() -> list[Path]:
     [
         *(
             "cmqueue",
+            "calling",
             "listening",
             "producers",
             "receivers",

@@ -16,6 +16,8 @@ from urllib.request import Request, urlopen
 import pytest
 from harness import ROOT, TOKEN, descendants, eventually
 
+from cmqueue import Outbox, State
+from cmqueue.settings import LibrarySettings
 from demo.valkey import RunningServer
 from sandbox.running import SandboxClient
 
@@ -57,6 +59,7 @@ def test_the_procfile_delivers_a_message_and_ends_at_sigterm(
         f"CMQUEUE_ENDPOINT=http://127.0.0.1:{sandbox}/v1.0/message\n"
         f"CMQUEUE_RECEIVER_SECRET={SECRET}\n"
         "CMQUEUE_LOG_FORMAT=json\n"
+        f"SANDBOX_FLAGS='--transactions=1 --status-url=http://127.0.0.1:{receiver}/cm/status/{SECRET}'\n"
     )
     log = tmp_path / "honcho.log"
     with log.open("wb") as stream:
@@ -96,6 +99,8 @@ def test_the_procfile_delivers_a_message_and_ends_at_sigterm(
         eventually(lambda: client.counts()["messages"] == 1, 60)
         assert ["by the Procfile"] == [message["body"] for message in client.messages()]
         eventually(lambda: "worker.started" in log.read_text())
+        with Outbox(LibrarySettings.from_env({"CMQUEUE_REDIS_URL": private_valkey.url})) as outbox:
+            eventually(lambda: outbox.audit().finished[State.DELIVERED] == 1)
 
         honcho.terminate()
         honcho.wait(20)

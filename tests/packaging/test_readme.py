@@ -31,12 +31,13 @@ def anchors(page: Path) -> set[str]:
 
 def test_the_web_apps_example_runs(outbox: Outbox, capsys: pytest.CaptureFixture[str]) -> None:
     """The README's Python runs as it stands, and does what its comments say."""
-    (example,) = blocks("python")
+    example, handler = blocks("python")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CMQUEUE_REDIS_URL", outbox.settings.redis_url)
         names: dict[str, object] = {}
         exec(compile(example, "README.md", "exec"), names)
         names["outbox"].close()  # type: ignore[attr-defined]
+        exec(compile(handler, "README.md", "exec"), {})
     said = capsys.readouterr().out.splitlines()
 
     assert "2 to" in said[3].partition("has")[0]

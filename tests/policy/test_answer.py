@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.answer import LONGEST_RETRY_AFTER, Response, retry_after
+from calling.retry_after import LONGEST_RETRY_AFTER, retry_after
+from worker.answer import Response
 
 NOW = 1_800_000_000.0
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from counting import DONE, SECRET
 from harness import Run, WorkerProcess, events, eventually
 
-from cmqueue import Outbox
+from cmqueue import Message, Outbox, State
 from cmqueue.settings import LibrarySettings
+from config.celery import DRAIN_THREADS, ERRAND_THREADS, drain_threads
 from demo.valkey import RunningServer
+from sandbox.running import SandboxClient, running
 
 HERE = Path(__file__).parent
 NOWHERE = "http://127.0.0.1:1/v1.0/message"
@@ -24,11 +27,19 @@ AWAY = "redis://127.0.0.1:1/0"
 def run(start_worker: Run, valkey: RunningServer) -> Run:
     """Starts a worker that has the errands of `counting`."""
 
-    def start(*arguments: str, url: str = valkey.url, **settings: str) -> WorkerProcess:
+    def start(
+        *arguments: str, url: str = valkey.url, endpoint: str = NOWHERE, **settings: str
+    ) -> WorkerProcess:
         path = os.pathsep.join(map(str, (HERE.parent.parent, HERE)))
-        return start_worker(url, NOWHERE, "-I", "counting", *arguments, PYTHONPATH=path, **settings)
+        return start_worker(url, endpoint, "-I", "counting", *arguments, PYTHONPATH=path, **settings)
 
     return start
+
+
+@pytest.fixture
+def sandbox() -> Iterator[SandboxClient]:
+    with running(seed=1) as sandbox:
+        yield sandbox
 
 
 def put(outbox: Outbox, name: str, *items: str) -> None:
@@ -128,7 +139,7 @@ def test_a_worker_of_some_lanes_runs_no_errands(outbox: Outbox, run: Run) -> Non
     ready(lanes)
     time.sleep(3.5)  # that it does nothing can only be waited for
     assert ([], []) == (events(lanes, "errands.started"), done(outbox))
-    assert [10] == [line["threads"] for line in events(lanes, "worker.started")]
+    assert [DRAIN_THREADS + ERRAND_THREADS] == [line["threads"] for line in events(lanes, "worker.started")]
 
     alone = run("-Q", "errands")
     eventually(lambda: ["first 0"] == done(outbox))
@@ -150,3 +161,36 @@ def test_errands_outlive_an_outage_of_redis(private_valkey: RunningServer, run: 
         private_valkey.start()
 
         eventually(lambda: ["first 1", "first 0.1", "first 0.2"] == done(outbox), 30)
+
+
+def test_drains_leave_the_errands_their_threads(outbox: Outbox, sandbox: SandboxClient, run: Run) -> None:
+    """However many urgent messages wait for CM, a wake-up of an errand finds a thread of the pool."""
+    sandbox.faults({"kind": "slow", "ms": 6000})
+    ready(run(endpoint=sandbox.endpoint, CMQUEUE_BATCH_SIZE="1"))
+    for number in range(3 * DRAIN_THREADS):
+        outbox.enqueue(Message(sender="Acme", to=f"00316000000{number:02}", text="Code"), lane="urgent")
+        time.sleep(0.05)  # a wake-up each
+    put(outbox, "silent", "0")
+
+    assert outbox.wake_errand("silent")
+    eventually(lambda: ["silent 0"] == done(outbox), 4)
+
+
+def test_errands_leave_the_drains_their_threads(outbox: Outbox, sandbox: SandboxClient, run: Run) -> None:
+    """However long errands work, what is urgent goes out at once."""
+    put(outbox, "first", "6")
+    put(outbox, "second", "6")
+    ready(run(endpoint=sandbox.endpoint))
+    eventually(lambda: b"2" == outbox.scripts.client.get("test:begun"))
+    receipt = outbox.enqueue(Message(sender="Acme", to="0031600000001", text="Code"), lane="urgent")
+
+    eventually(lambda: outbox.states([receipt.id]) == [State.ACCEPTED], 4)
+    assert [] == done(outbox)
+
+
+def test_a_pool_is_shared_out() -> None:
+    """Without errands drains have all of it; with them they keep one thread at least."""
+    whole = DRAIN_THREADS + ERRAND_THREADS
+
+    assert [DRAIN_THREADS, 1, 1] == [drain_threads(pool, errands=True) for pool in (whole, 2, 1)]
+    assert whole == drain_threads(whole, errands=False)

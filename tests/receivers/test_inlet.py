@@ -278,3 +278,16 @@ def test_a_redis_that_is_away(private_valkey: RunningServer) -> None:
         inlet.put([REPORT])
 
         assert [CANARY] == _bodies(inlet.take("one", 1))
+
+
+def test_large_ones_are_taken_a_few_at_a_time(inlet: Inlet) -> None:
+    """A take stays in memory, whatever was brought; small ones come by the hundred again."""
+    inlet.put([Brought(kind=Kind.INBOUND, form=Form.JSON, body=b" " * (1 << 20)) for _ in range(20)])
+    takes = []
+    while taken := inlet.take("a", 10):
+        takes.append(len(taken))
+        inlet.done([one.id for one in taken])
+    assert [10, 8, 2] == takes
+
+    inlet.put([Brought(kind=Kind.INBOUND, form=Form.JSON, body=b"{}") for _ in range(600)])
+    assert [8, 500] == [len(inlet.take("a", 500)) for _ in range(2)]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 
 import pytest
 from harness import eventually
+from structlog.testing import capture_logs
 
 from cmqueue import Outbox
+from cmqueue.errors import OutboxFull
+from receivers.errands.lookout import Lookout
 from receivers.errands.office import Office
 
 
@@ -78,3 +82,50 @@ def test_nothing_begins_once_the_process_stops(office: Office, errands: list[Hel
     office.serve("one")
 
     assert (0, False) == (errands[0].begun, office.at_work)
+
+
+class Failing(Held):
+    """An errand that raises, at work and when it is asked whether there is some."""
+
+    def __init__(self, name: str, error: Exception) -> None:
+        super().__init__(name)
+        self.error = error
+
+    def waiting(self) -> bool:
+        raise self.error
+
+    def run(self, _: threading.Event) -> None:
+        self.begun += 1
+        raise self.error
+
+
+def test_an_errand_that_raised_rests_whoever_wakes_it(outbox: Outbox) -> None:
+    """A receiver wakes it twenty times a second: each would be a traceback in the log."""
+    failing, other = Failing("one", ValueError()), Held("two")
+    other.go.set()
+    office = Office(outbox, [failing, other], seats=1)
+    with capture_logs() as logs:
+        for _ in range(5):
+            office.serve("one")
+    office.serve("two")
+
+    assert (1, 1) == (failing.begun, other.begun)
+    assert ["errand.failed"] == [line["event"] for line in logs]
+
+
+@pytest.mark.parametrize("error", [ValueError(), OutboxFull()], ids=["a bug", "a full Redis"])
+def test_an_errand_that_cannot_say_keeps_the_lookout_from_no_other(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """What empties a full Redis is found all the same; and it is asked again after its rest."""
+    failing, other = Failing("one", error), Held("two")
+    monkeypatch.setattr(other, "waiting", lambda: True)
+    other.go.set()
+    lookout = Lookout(outbox, Office(outbox, [failing, other], seats=2))
+    now = time.monotonic()
+    with capture_logs() as logs:
+        for tick in range(4):
+            lookout.look(now + tick)
+    eventually(lambda: other.begun)
+
+    assert ["one"] == [line["errand"] for line in logs if line["event"].startswith("errand.")]

@@ -18,8 +18,10 @@ from cmqueue.lane import Lane
 from cmqueue.partition import Endpoint, GateRules
 from cmqueue.settlement import Settlement
 from cmqueue.state import Reason
+from cmqueue.suppression import Suppressions
 from cmqueue.sweep import SweepRules
 from config.errands import ErrandSettings
+from receivers.processing.receive import build as receive_of
 from receivers.reconcile.reconcile import Reconcile, build
 from sandbox.running import SandboxClient, running
 
@@ -105,7 +107,7 @@ def state(outbox: Outbox, id: str) -> tuple[State, str | None]:
 
 @pytest.mark.parametrize(
     ("course", "settled"),
-    [("none", State.ACCEPTED), ("delivered", State.DELIVERED), ("failed:24", State.FAILED)],
+    [("none", State.ACCEPTED), ("delivered", State.DELIVERED), ("failed:24", State.ACCEPTED)],
 )
 def test_a_yes_settles_a_doubt(
     outbox: Outbox, sandbox: SandboxClient, errand: Reconcile, course: str, settled: State
@@ -121,6 +123,26 @@ def test_a_yes_settles_a_doubt(
     assert (settled, "transaction") == state(outbox, receipt.id)
     assert ["transactions.asked", "message.reconciled"] == [line["event"] for line in logs]
     assert FIRST[2:] not in repr(logs)
+
+
+def test_a_failure_goes_the_way_of_all_reports(
+    outbox: Outbox, sandbox: SandboxClient, errand: Reconcile
+) -> None:
+    """CM took the message; what follows from its failure is decided where status reports are read."""
+    sandbox.webhooks(mix={"failed:23": 1}, delay="fixed:0")
+    receipt = outbox.enqueue(Message(sender="Acme", to=FIRST, text="Hi"))
+    doubted(outbox)
+    sent(sandbox, receipt.reference, FIRST)
+    runs(errand)
+    receive = receive_of(ErrandSettings.from_env({}), outbox)
+    assert receive is not None
+    assert receive.waiting()
+    receive.run(threading.Event())
+
+    status = outbox.status(receipt.id)
+    assert status is not None
+    assert (State.FAILED, 23) == (status.state, status.code)
+    assert 1 == len(list(Suppressions(outbox).entries()))
 
 
 def test_nothing_found_proves_nothing(outbox: Outbox, errand: Reconcile) -> None:

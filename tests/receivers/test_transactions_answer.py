@@ -31,7 +31,7 @@ def told(body: bytes) -> list[Told]:
 @pytest.mark.parametrize(("status", "code"), [(37, 0), (20, 2), (21, 3), (40, 1), ("20", 2)])
 def test_four_statuses_prove_something(status: object, code: int) -> None:
     """They are a scale of their own, told here as the codes of status reports."""
-    assert [Told("0031600000001", code, 0)] == told(answer(ROW | {"status": status}))
+    assert [Told("0031600000001", code, 0, "")] == told(answer(ROW | {"status": status}))
 
 
 @pytest.mark.parametrize("status", [0, 1, 2, 22, 99, -1, None, "", "Delivered", 20.5, True, [20]])
@@ -66,7 +66,7 @@ def test_spellings_do_not_matter() -> None:
     """The reference in any case, the keys too, the recipient as text or number, its error as either."""
     row = {"REFERENCE": REFERENCE.lower(), "Recipient": 31600000001, "Status": 21, "standardError": "24"}
 
-    assert [Told("31600000001", 3, 24)] == told(answer(row, direction="out"))
+    assert [Told("31600000001", 3, 24, "")] == told(answer(row, direction="out"))
 
 
 def test_pages_are_told() -> None:

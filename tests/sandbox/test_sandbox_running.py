@@ -186,3 +186,13 @@ def test_arrivals_tell_when_a_message_first_came(
         assert before <= at <= between
         sandbox.reset()
         assert {} == sandbox.arrivals()
+
+
+def test_flags_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Procfile starts it without any; those on the command line come last."""
+    monkeypatch.setenv("SANDBOX_FLAGS", "--transactions=2 --status-url=http://127.0.0.1:1/x --seed=3")
+    monkeypatch.setattr(sys, "argv", ["sandbox", "--seed=4"])
+    options = read_options()
+
+    assert {"transactions": 2.0, "status_url": "http://127.0.0.1:1/x"} == options.webhooks
+    assert 4 == options.seed

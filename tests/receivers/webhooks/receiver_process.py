@@ -116,8 +116,10 @@ def taker(outbox: Outbox) -> Arrived:
     inlet = Inlet(outbox)
 
     def take() -> list[Brought]:
-        found = inlet.take("test", 1_000_000)
-        inlet.done([one.id for one in found])
-        return [one.brought for one in found]
+        found: list[Brought] = []
+        while taken := inlet.take("test", 1_000_000):
+            inlet.done([one.id for one in taken])
+            found += [one.brought for one in taken]
+        return found
 
     return take

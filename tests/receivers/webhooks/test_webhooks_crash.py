@@ -7,7 +7,9 @@ import random
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 import requests
@@ -48,8 +50,17 @@ class Load:
                     assert b"" == answer.content
                     self.answered.append(body)
 
-    def end(self) -> None:
-        self._over.set()
+    @contextmanager
+    def sent(self) -> Iterator[None]:
+        """Under load until the end, however that comes about."""
+        with ThreadPoolExecutor(SENDERS) as senders:
+            sending = [senders.submit(self.send, sender) for sender in range(SENDERS)]
+            try:
+                yield
+            finally:
+                self._over.set()
+        for one in sending:
+            one.result()
 
 
 @pytest.mark.slow
@@ -62,15 +73,11 @@ def test_kill_9_of_the_receiver_loses_nothing_that_was_answered_200(
     for number in range(ROUNDS):
         receiver = start(own_redis.url)
         load = Load(receiver, f"round{number}")
-        with ThreadPoolExecutor(SENDERS) as senders:
-            running_now = [senders.submit(load.send, sender) for sender in range(SENDERS)]
+        with load.sent():
             eventually(lambda load=load: load.answered)
             time.sleep(chance.uniform(0, SECONDS))
             receiver.process.kill()
             receiver.process.wait(10)
-            load.end()
-        for one in running_now:
-            one.result()
         assert {200} == load.statuses
         answered += load.answered
 
@@ -88,8 +95,7 @@ def test_kill_9_of_redis_loses_nothing_that_was_answered_200(start: Start) -> No
     with running(*options) as server:
         receiver = start(server.url, CMQUEUE_REDIS_TIMEOUT="0.5")
         load = Load(receiver, "redis")
-        with ThreadPoolExecutor(SENDERS) as senders:
-            running_now = [senders.submit(load.send, sender) for sender in range(SENDERS)]
+        with load.sent():
             for _ in range(2):
                 before = len(load.answered)
                 eventually(lambda before=before: len(load.answered) > before + 50)
@@ -99,9 +105,6 @@ def test_kill_9_of_redis_loses_nothing_that_was_answered_200(start: Start) -> No
                 server.start()
                 load.statuses.clear()
             eventually(lambda: 200 in load.statuses)
-            load.end()
-        for one in running_now:
-            one.result()
 
         with outbox_on(server) as outbox:
             there = [one.body for one in taker(outbox)()]

@@ -105,7 +105,10 @@ def test_the_defaults_are_those_that_hold(setting: str, shown: str) -> None:
 def test_its_own_bounds_are_told() -> None:
     """Room for larger bodies, and how long one may be."""
     assert f"| bodies above 16 KB in the works | {app.MOST_AT_ONCE} |" in TEXT
-    assert (1 << 20, True) == (ReceiverSettings().receiver_bytes, "`CMQUEUE_RECEIVER_BYTES` (1 MiB)" in TEXT)
+    assert (1 << 18, True) == (
+        ReceiverSettings().receiver_bytes,
+        "`CMQUEUE_RECEIVER_BYTES` (256 KiB)" in TEXT,
+    )
 
 
 def test_the_settings_that_it_has_are_all_told() -> None:

@@ -94,7 +94,7 @@ def test_an_encoded_body_is_refused(receiver: ReceiverProcess, arrived: Arrived,
 
 def test_a_body_that_is_too_long_is_refused(receiver: ReceiverProcess, arrived: Arrived) -> None:
     """413, whether or not its length is announced."""
-    body = b"x" * ((1 << 20) + 1)
+    body = b"x" * ((1 << 18) + 1)
     with receiver.connected() as connection:
         head = f"POST /cm/status/{SECRET} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
         connection.sendall(head.encode())
