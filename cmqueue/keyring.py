@@ -25,6 +25,16 @@ FINGERPRINT = ROOT + "fingerprint"
 SUPPRESSION = ROOT + "suppression_key"
 VARIABLE = "CMQUEUE_SECRET_KEY"
 
+# Returns KEYS[1], which is ARGV[1] from now on where it was nothing. Begins to write with what can't grow, so
+# that a full Redis lets it go on (see `begin_though_full` in scripts/common.lua): it has to be emptied.
+_ONCE = """
+local kept = redis.call('GET', KEYS[1])
+if kept then return kept end
+redis.call('DEL', KEYS[1])
+redis.call('SET', KEYS[1], ARGV[1])
+return ARGV[1]
+"""
+
 # Puts the first of the fingerprints ARGV in force where none is, or where another of them is; but
 # never one that was replaced before: whoever still begins with it is behind.
 # Returns {what Redis keeps now, the fingerprint that was replaced or ""}
@@ -103,13 +113,8 @@ class Keyring:
         An opt-out must be found whatever key names messages by then.
         """
         if self._suppression is None:
-            client, guarded = self._scripts.client, self._scripts.guarded
-            kept = guarded(lambda: client.get(SUPPRESSION))
-            if kept is None:  # asked first: a full Redis refuses any SET, and must be emptied all the same
-                made = secrets.token_hex(32).encode()
-                guarded(lambda: client.set(SUPPRESSION, made, nx=True))
-                kept = guarded(lambda: client.get(SUPPRESSION))
-            self._suppression = kept
+            client, made = self._scripts.client, secrets.token_hex(32).encode()
+            self._suppression = self._scripts.guarded(lambda: client.eval(_ONCE, 1, SUPPRESSION, made))
         return self._suppression
 
     def agree(self) -> tuple[bytes, ...]:

@@ -123,6 +123,15 @@ def test_what_waits_behind_a_hold_expires_and_is_forgotten_though_redis_is_full(
     assert 1 == private.partition.drop(60)
 
 
+def test_the_key_of_the_suppression_list_is_made_though_redis_is_full(private: Inside) -> None:
+    """Once, and for all processes: no worker begins without it."""
+    _fill(private)
+
+    made = private.outbox.registry.suppression_key
+    with Outbox(private.outbox.settings) as another:
+        assert made == another.registry.suppression_key
+
+
 def test_who_opts_out_of_a_full_redis_gets_nothing(private: Inside) -> None:
     """The list is written, and the mark that asks it takes the message out."""
     private.outbox.registry.agree()
