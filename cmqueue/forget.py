@@ -53,8 +53,6 @@ def forget(outbox: Outbox, number: str) -> Forgotten:
     plain = plain_number(number)
     said = Counter[str]()
     letters = _unreadable(outbox, plain)
-    for target in targets(outbox):
-        letters += Calls(outbox, target).erase(lambda event: _is_of(event.data, plain))
     for code, (_, partition) in sorted(outbox.registry.known().items()):
         for _ in range(MOST_PASSES):
             told = _pass(outbox, partition, plain)
@@ -64,6 +62,8 @@ def forget(outbox: Outbox, number: str) -> Forgotten:
                 break
         said["b"] += in_hand
         letters += _events(outbox, code, plain)
+    for target in targets(outbox):  # last: what was in the streams may have become calls meanwhile
+        letters += Calls(outbox, target).erase(lambda event: _is_of(event.data, plain))
     found = Forgotten(
         cancelled=said["c"], unknown=said["u"], dropped=said["d"], in_hand=said["b"], letters=letters
     )
