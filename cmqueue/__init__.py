@@ -11,15 +11,15 @@ from cmqueue.errors import (
     SettingsError,
     UnknownLane,
 )
-from cmqueue.event import Event
-from cmqueue.handlers import on
+from cmqueue.events.event import Event
+from cmqueue.events.handlers import on
+from cmqueue.events.subscription import Subscription
 from cmqueue.lane import Guarantee, Lane
 from cmqueue.message import Content, Message
 from cmqueue.outbox import Outbox
 from cmqueue.receipt import Broadcast, Receipt, Refusal
 from cmqueue.state import Reason, State
 from cmqueue.status import Status
-from cmqueue.subscription import Subscription
 from cmqueue.suppression import Suppressions, Why
 
 __all__ = [

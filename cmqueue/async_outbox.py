@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any, ParamSpec, Self, TypeVar
 
 from cmqueue.audit import Audit
-from cmqueue.event import Event
+from cmqueue.events.event import Event
 from cmqueue.message import Content, Message
 from cmqueue.outbox import Cancellation, Outbox
 from cmqueue.receipt import Broadcast, Receipt, Refusal

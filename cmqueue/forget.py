@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from cmqueue.calls import Calls, targets
-from cmqueue.event import NEWS
+from cmqueue.events.calls import Calls, targets
+from cmqueue.events.event import NEWS
+from cmqueue.events.subscribers import stream_of
 from cmqueue.inlet import UNREADABLE
 from cmqueue.job import HEAD_BYTES
 from cmqueue.lane import Lane
 from cmqueue.log import log
 from cmqueue.outbox import Outbox
 from cmqueue.partition import Partition
-from cmqueue.subscribers import stream_of
 from cmqueue.suppression import plain_number
 
 PAGE = 1000

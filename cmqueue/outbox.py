@@ -15,7 +15,8 @@ from cmqueue.channel import numbers_are_opaque
 from cmqueue.chunk import CALL_ID_BYTES, CHUNK, CHUNK_BYTES, Slot
 from cmqueue.connection import Scripts, connect
 from cmqueue.errors import IdempotencyConflict, InvalidMessage, OutboxUnavailable
-from cmqueue.event import Event
+from cmqueue.events.event import Event
+from cmqueue.events.subscription import Subscription
 from cmqueue.identity import Identity, bucket_at, endless_random_ends, keyed, random_ends
 from cmqueue.lane import Lane, lane_named
 from cmqueue.log import log
@@ -28,7 +29,6 @@ from cmqueue.registry import Registry
 from cmqueue.settings import DEFAULT_ACCOUNT, LibrarySettings
 from cmqueue.state import STATE_OF_LETTER, State
 from cmqueue.status import Status
-from cmqueue.subscription import Subscription
 from cmqueue.verdict import Verdict, receipt_of, result_of, verdicts
 from cmqueue.wakeup import Waker
 

@@ -17,12 +17,12 @@ from redis.exceptions import ResponseError
 
 from cmqueue.connection import Scripts
 from cmqueue.errors import OutboxUnavailable, SettingsError
+from cmqueue.events.subscribers import begin_in
 from cmqueue.identity import PARTITIONS, spelled, tail_of
 from cmqueue.keyring import Keyring
 from cmqueue.log import log
 from cmqueue.partition import REGISTRY, Partition
 from cmqueue.settings import DEFAULT_ACCOUNT, LibrarySettings
-from cmqueue.subscribers import begin_in
 
 # Gives the partition ARGV[1] the number that it has, else the first free one of ARGV[3] from ARGV[2] on.
 # Returns all there are: name, number, …

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from cmqueue.event_types import types_of
+from cmqueue.events.types import types_of
 
 MOST_ENDPOINTS = 20
 MOST_SECRETS = 2  #: of one endpoint, while it changes from one to the other

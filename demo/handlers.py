@@ -7,7 +7,7 @@ import os
 import redis
 
 from cmqueue import on
-from cmqueue.event import Event
+from cmqueue.events.event import Event
 
 HEARD = "demo:heard"
 

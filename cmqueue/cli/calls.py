@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-from cmqueue.calls import Calls, DeadCall, Standing, targets
 from cmqueue.cli.opening import opened
 from cmqueue.cli.page import counted, write_json, write_table
 from cmqueue.cli.verb import Verb, as_json, limit
+from cmqueue.events.calls import Calls, DeadCall, Standing, targets
+from cmqueue.events.subscribers import subscribed
+from cmqueue.events.subscription import Subscription
 from cmqueue.outbox import Outbox
 from cmqueue.row import iso
-from cmqueue.subscribers import subscribed
-from cmqueue.subscription import Subscription
 
 PAGE = 500
 

@@ -25,7 +25,7 @@
 --   aside:<l>       list   jobs that this hold keeps back   told:<p>  string  the sequence that a worker process knows
 --   idem:<hmac>     string id, random end, payload digest    call:<id> string  the answer to a repeated call
 --   suppressed      hash   hash of a number -> its entries: see scripts/suppress.lua
---   events          stream what the app is told: see cmqueue/event.py. Who subscribes makes it
+--   events          stream what the app is told: see cmqueue/events/event.py. Who subscribes makes it
 -- An id inside these structures is bucket (4) and tail (20), 24 characters.
 local prefix = string.match(KEYS[1], '^(.-}:)')
 local call, sub, byte, char, min = redis.call, string.sub, string.byte, string.char, math.min

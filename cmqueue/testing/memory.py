@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cmqueue.errors import OutboxUnavailable
-from cmqueue.event import Event
+from cmqueue.events.event import Event
+from cmqueue.events.subscription import Subscription
 from cmqueue.gate import GateRules
 from cmqueue.identity import Identity, spelled
 from cmqueue.lane import Guarantee, Lane
@@ -21,7 +22,6 @@ from cmqueue.registry import Registry
 from cmqueue.settings import GENERATED, LibrarySettings
 from cmqueue.settlement import Settlement
 from cmqueue.state import Reason, State
-from cmqueue.subscription import Subscription
 from cmqueue.sweep import SweepRules
 from cmqueue.testing.envelope import Envelope
 from cmqueue.testing.store import Kept, Store

@@ -18,7 +18,7 @@ import redis
 
 from cmqueue.connection import Scripts
 from cmqueue.errors import OutboxUnavailable
-from cmqueue.event import Event
+from cmqueue.events.event import Event
 from cmqueue.job import Job
 from cmqueue.lane import LANE_OF_LETTER, Guarantee
 from cmqueue.row import ENTRY, HEAD, Entry, Row, unpack_extras

@@ -8,11 +8,11 @@ import time
 from collections.abc import Sequence
 from typing import assert_never
 
-from cmqueue.calls import Call, Calls, Verdict
-from cmqueue.event import Event
-from cmqueue.handlers import Handler
+from cmqueue.events.calls import Call, Calls, Verdict
+from cmqueue.events.event import Event
+from cmqueue.events.handlers import Handler
+from cmqueue.events.subscription import Subscription
 from cmqueue.outbox import Outbox
-from cmqueue.subscription import Subscription
 from receivers.callbacks.schedule import Dead, Retry, after_failure, doubling
 from receivers.log import log
 

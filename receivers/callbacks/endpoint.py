@@ -8,11 +8,11 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple, assert_never
 
-from cmqueue.calls import Call, Calls, Verdict
 from cmqueue.errors import OutboxUnavailable
-from cmqueue.event import Event
+from cmqueue.events.calls import Call, Calls, Verdict
+from cmqueue.events.event import Event
+from cmqueue.events.subscription import Subscription
 from cmqueue.outbox import Outbox
-from cmqueue.subscription import Subscription
 from config.callbacks import Endpoint
 from receivers.callbacks import payload
 from receivers.callbacks.post import TOTAL_SECONDS, Poster

@@ -7,9 +7,9 @@ import threading
 import time
 from collections.abc import Sequence
 
-from cmqueue.backlog import ready
 from cmqueue.errors import CmqueueError, SettingsError
-from cmqueue.handlers import Handler, on
+from cmqueue.events.backlog import ready
+from cmqueue.events.handlers import Handler, on
 from cmqueue.outbox import Outbox
 from config.errands import ErrandSettings
 from receivers.callbacks.desk import Desk

@@ -9,7 +9,7 @@ from typing import Any
 
 from standardwebhooks import Webhook
 
-from cmqueue.event import Event
+from cmqueue.events.event import Event
 from cmqueue.standard_error import standard_error
 from cmqueue.state import Reason
 

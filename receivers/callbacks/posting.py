@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
-from cmqueue.backlog import ready
 from cmqueue.errors import SettingsError
+from cmqueue.events.backlog import ready
 from cmqueue.outbox import Outbox
 from config.errands import ErrandSettings
 from receivers.callbacks.endpoint import Line, Manner

@@ -6,8 +6,8 @@ import random
 import threading
 import time
 
+from cmqueue.events.trimming import trim
 from cmqueue.outbox import Outbox
-from cmqueue.trimming import trim
 from config.errands import ErrandSettings
 
 EVERY = 30.0

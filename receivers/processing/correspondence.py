@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from cmqueue.event import INBOUND_RECEIVED, INTERACTION_RECEIVED, NEWS, OPTOUT_RECEIVED, news
+from cmqueue.events.event import INBOUND_RECEIVED, INTERACTION_RECEIVED, NEWS, OPTOUT_RECEIVED, news
 from cmqueue.identity import ALPHABET, REFERENCE, keyed
 from cmqueue.outbox import Outbox
 from cmqueue.partition import Partition

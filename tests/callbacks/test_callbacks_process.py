@@ -14,7 +14,7 @@ from test_calls import end_waits
 from test_subscription import lose
 
 from cmqueue import Outbox
-from cmqueue.calls import Calls
+from cmqueue.events.calls import Calls
 from demo.valkey import RunningServer
 
 pytestmark = pytest.mark.slow

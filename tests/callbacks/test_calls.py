@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmqueue import Event, Lane, Outbox, OutboxFull, State
-from cmqueue import calls as calls_module
-from cmqueue.calls import Call, Calls, Readiness, Verdict, readiness, targets
+from cmqueue.events import calls as calls_module
+from cmqueue.events.calls import Call, Calls, Readiness, Verdict, readiness, targets
+from cmqueue.events.packed import pack, unpack
 from cmqueue.job import UnknownFormat
-from cmqueue.packed_event import pack, unpack
 
 TARGET = "callback:shop"
 PAUSES = (30.0, 60.0, 120.0)

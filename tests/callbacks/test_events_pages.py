@@ -14,7 +14,7 @@ from harness import ROOT
 from samples import run_python, samples
 
 from cmqueue import Event, Lane, Outbox, State, on
-from cmqueue.event import TYPES
+from cmqueue.events.event import TYPES
 from config.errands import ErrandSettings
 from demo.valkey import RunningServer
 from receivers.callbacks import payload

@@ -14,8 +14,8 @@ from structlog.testing import capture_logs
 from test_calls import end_waits
 
 from cmqueue import Event, Outbox, SettingsError, on
-from cmqueue.calls import Calls
-from cmqueue.handlers import Handler, Handlers
+from cmqueue.events.calls import Calls
+from cmqueue.events.handlers import Handler, Handlers
 from cmqueue.partition import Partition
 from config.errands import ErrandSettings
 from receivers.callbacks import desk

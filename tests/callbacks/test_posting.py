@@ -13,8 +13,8 @@ from structlog.testing import capture_logs
 from test_calls import end_waits
 
 from cmqueue import Outbox, Subscription
-from cmqueue import calls as calls_module
-from cmqueue.calls import Calls
+from cmqueue.events import calls as calls_module
+from cmqueue.events.calls import Calls
 from config.errands import ErrandSettings
 from receivers.callbacks import endpoint as endpoint_module
 from receivers.callbacks.posting import Posting

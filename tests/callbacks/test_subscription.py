@@ -10,11 +10,11 @@ import pytest
 from callback_endpoint import cancelled
 
 from cmqueue import AsyncOutbox, Event, Message, Outbox, Subscription
-from cmqueue.backlog import behind
-from cmqueue.event import news
+from cmqueue.events.backlog import behind
+from cmqueue.events.event import news
+from cmqueue.events.subscribers import stream_of
+from cmqueue.events.subscription import Delivered
 from cmqueue.partition import Partition
-from cmqueue.subscribers import stream_of
-from cmqueue.subscription import Delivered
 
 HELLO = {"sender": "Acme", "to": "+31600000001", "text": "hi"}
 

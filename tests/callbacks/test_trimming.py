@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmqueue import Outbox, Subscription
-from cmqueue.event import news
+from cmqueue.events.event import news
+from cmqueue.events.trimming import Place, Reading, boundary, stream_of, trim
 from cmqueue.partition import Partition
-from cmqueue.trimming import Place, Reading, boundary, stream_of, trim
 
 places = st.builds(Place, st.integers(0, 50), st.integers(0, 3))
 

@@ -6,7 +6,7 @@ import pytest
 from command import Run
 
 from cmqueue import Event, Outbox, Subscription
-from cmqueue.calls import Calls, Verdict
+from cmqueue.events.calls import Calls, Verdict
 
 SHOP, TELL = "callback:shop", "handler:shop.events.tell"
 

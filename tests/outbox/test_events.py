@@ -16,7 +16,7 @@ from inside import (
 )
 
 from cmqueue import Lane, Message, State
-from cmqueue.event import INBOUND_RECEIVED, TYPES, Event, events_of, news
+from cmqueue.events.event import INBOUND_RECEIVED, TYPES, Event, events_of, news
 from cmqueue.report import Report, merge
 from cmqueue.settlement import Settlement
 

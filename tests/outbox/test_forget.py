@@ -8,8 +8,8 @@ import pytest
 from inside import ACCEPTED, DEAD, DOUBTED, RETRIED, Inside, key_of
 
 from cmqueue import Content, Message, State
-from cmqueue.calls import Calls, Verdict
-from cmqueue.event import INBOUND_RECEIVED, Event, news
+from cmqueue.events.calls import Calls, Verdict
+from cmqueue.events.event import INBOUND_RECEIVED, Event, news
 from cmqueue.forget import Forgotten, forget
 from cmqueue.inlet import UNREADABLE
 from cmqueue.suppression import Suppressions

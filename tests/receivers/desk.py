@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from cmqueue import Outbox, Receipt, State
 from cmqueue.claim import Batch
-from cmqueue.event import Event, events_of
+from cmqueue.events.event import Event, events_of
 from cmqueue.gate import Endpoint, GateRules
 from cmqueue.inlet import INLET, Brought, Form, Inlet, Kind
 from cmqueue.lane import Lane

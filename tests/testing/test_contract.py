@@ -486,7 +486,7 @@ def test_it_explains_itself(world: World) -> None:
     world.settle(lambda one: ACCEPTED if one == done else GIVEN_BACK)
 
     assert "It waits in the lane bulk" in str(world.outbox.explain(waiting))
-    assert "CM accepted it for a delivery attempt, in 2 part(s)." == world.outbox.explain(done)
+    assert "CM accepted it for a delivery attempt, in 2 parts." == world.outbox.explain(done)
 
 
 def test_the_books_balance(world: World) -> None:

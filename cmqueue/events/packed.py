@@ -10,7 +10,7 @@ import json
 from dataclasses import fields
 from typing import Any
 
-from cmqueue.event import Event
+from cmqueue.events.event import Event
 from cmqueue.job import UnknownFormat
 from cmqueue.lane import Lane
 from cmqueue.state import State

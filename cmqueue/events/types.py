@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cmqueue.event import TYPES
+from cmqueue.events.event import TYPES
 
 ALL = frozenset(TYPES)
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cmqueue.events.subscribers import stream_of
 from cmqueue.log import log
 from cmqueue.settings import DAY
-from cmqueue.subscribers import stream_of
 
 if TYPE_CHECKING:
     from cmqueue.outbox import Outbox

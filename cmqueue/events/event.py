@@ -1,7 +1,7 @@
 """Events: what an app is told of its messages, and of what people send back.
 
-Each partition has a stream, `cmq:{XX}:events`, which whoever subscribes makes (cmqueue/subscription.py);
-where there is none, nothing is written. An entry has one of two fields:
+Each partition has a stream, `cmq:{XX}:events`, which whoever subscribes makes (`subscription`); where there
+is none, nothing is written. An entry has one of two fields:
 
     m   moves, written by the script that makes them (scripts/common.lua): records of 43 bytes,
             0-23   bucket and tail of the id

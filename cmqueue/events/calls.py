@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cmqueue.event import Event
+from cmqueue.events.event import Event
+from cmqueue.events.packed import pack, unpack
 from cmqueue.log import log
-from cmqueue.packed_event import pack, unpack
 from cmqueue.settings import DAY
 
 if TYPE_CHECKING:

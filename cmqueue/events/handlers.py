@@ -16,8 +16,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
-from cmqueue.event import Event
-from cmqueue.event_types import types_of
+from cmqueue.events.event import Event
+from cmqueue.events.types import types_of
 
 F = TypeVar("F", bound=Callable[[Event], Any])
 

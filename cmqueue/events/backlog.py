@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cmqueue.calls import readiness
-from cmqueue.subscribers import stream_of
-from cmqueue.subscription import TAKE_OVER_SECONDS
-from cmqueue.trimming import Place
+from cmqueue.events.calls import readiness
+from cmqueue.events.subscribers import stream_of
+from cmqueue.events.subscription import TAKE_OVER_SECONDS
+from cmqueue.events.trimming import Place
 
 if TYPE_CHECKING:
     from cmqueue.outbox import Outbox

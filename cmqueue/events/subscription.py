@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from redis.exceptions import ResponseError
 
 from cmqueue.errors import OutboxUnavailable
-from cmqueue.event import Event, events_of
-from cmqueue.event_types import ALL, types_of
+from cmqueue.events.event import Event, events_of
+from cmqueue.events.subscribers import SUBSCRIBERS, make, stream_of
+from cmqueue.events.trimming import UNREAD_GOES
+from cmqueue.events.types import ALL, types_of
 from cmqueue.job import UnknownFormat
 from cmqueue.log import log
 from cmqueue.row import given_with
-from cmqueue.subscribers import SUBSCRIBERS, make, stream_of
-from cmqueue.trimming import UNREAD_GOES
 
 if TYPE_CHECKING:
     from cmqueue.outbox import Outbox
