@@ -38,7 +38,7 @@ def test_killed_and_run_again(start: Start, run: Command, outbox: Outbox, tmp_pa
     first = start(*arguments)
     eventually(begun(outbox), every=0.002)
     first.kill()
-    first.wait(10)
+    first.wait(60)
     there = outbox.audit().enqueued
     assert 0 < there < COUNT["names"]
 
@@ -104,7 +104,7 @@ def test_the_spool_is_private_and_goes(start: Start, tmp_path: Path, ending: sig
     assert (0o600, 0) == (spool.stat().st_mode & 0o777, spool.stat().st_nlink)
     assert [] == list((tmp_path / "tmp").iterdir())
     process.send_signal(ending)
-    process.wait(10)
+    process.wait(60)
 
     assert [] == list((tmp_path / "tmp").iterdir())
     if ending is signal.SIGINT:
